@@ -1,0 +1,118 @@
+/**
+ * The acceptor: listens, accepts, and hands each connection over at once. The balancer owns it.
+ *
+ * Invariants: only closing ends the loop (`for await` over a listener would end for good when a
+ * client resets before it is accepted, or when descriptors run out); it never spins.
+ */
+import { type Address, formatAddress } from "./address.ts";
+import type { Clock } from "./clock.ts";
+import { BalancerError, type SocketFailure, socketFailure } from "./errors.ts";
+
+/** What an acceptor works with. */
+export interface AcceptorOptions {
+  /** Called with each connection, which is the callee's from then on. */
+  readonly onConn: (conn: Deno.TcpConn) => void;
+  /** Called when connections cannot be accepted for lack of means, with the reason. */
+  readonly onExhausted: (state: string) => void;
+  /** The source of time. */
+  readonly clock: Clock;
+}
+
+/** Connections that the kernel may hold for us; it allows no more than `net.core.somaxconn`. */
+const BACKLOG = 4096;
+/** Pauses while descriptors are gone: the first and the longest, in milliseconds. */
+const PAUSE_MS = { first: 50, most: 1000 } as const;
+/** After this many failures in a row, whatever they are, it pauses too. */
+const FAILURES_MAX = 100;
+
+/** Listens on one address. */
+export class Acceptor {
+  /** Where it listens; the port is the real one. */
+  readonly address: Address;
+  readonly #listener: Deno.TcpListener;
+  readonly #options: AcceptorOptions;
+  readonly #closed = Promise.withResolvers<void>();
+  #done: Promise<void>;
+  #pauseMs: number = PAUSE_MS.first;
+  #paused = false;
+
+  /** Listens and accepts from now on. Throws a {@linkcode BalancerError} if it cannot. */
+  constructor(address: Address, options: AcceptorOptions) {
+    this.#options = options;
+    this.#listener = listen(address);
+    const { hostname, port } = this.#listener.addr;
+    this.address = { hostname, port };
+    this.#done = this.#accept();
+  }
+
+  /** Lets the next connections wait a little, because something else needs descriptors first. */
+  pause(): void {
+    this.#paused = true;
+  }
+
+  /** Accepts no more. Resolves when the address is free again. */
+  async close(): Promise<void> {
+    this.#closed.resolve();
+    this.#listener[Symbol.dispose]();
+    await this.#done;
+  }
+
+  async #accept(): Promise<void> {
+    for (let failures = 0;;) {
+      try {
+        if (this.#paused) await this.#rest();
+        this.#options.onConn(await this.#listener.accept());
+        failures = 0;
+        this.#pauseMs = PAUSE_MS.first;
+      } catch (error) {
+        if (error instanceof Deno.errors.BadResource) return;
+        if (error instanceof Deno.errors.Interrupted) return;
+        const failure = socketFailure(error);
+        if (failure.code === "exhausted") this.#options.onExhausted(failure.state);
+        // Anything else is a client that was gone before it was accepted.
+        this.#paused = failure.code === "exhausted" || ++failures >= FAILURES_MAX;
+      }
+    }
+  }
+
+  async #rest(): Promise<void> {
+    this.#paused = false;
+    const rested = Promise.withResolvers<void>();
+    const cancel = this.#options.clock.after(this.#pauseMs, rested.resolve);
+    this.#pauseMs = Math.min(2 * this.#pauseMs, PAUSE_MS.most);
+    await Promise.race([rested.promise, this.#closed.promise]);
+    cancel();
+  }
+}
+
+function listen(address: Address): Deno.TcpListener {
+  try {
+    return Deno.listen({ ...address, tcpBacklog: BACKLOG });
+  } catch (error) {
+    if (address.hostname === "::" && hasNoIpv6(error)) {
+      return listen({ hostname: "0.0.0.0", port: address.port });
+    }
+    const failure = socketFailure(error);
+    throw new BalancerError({
+      action: `Cannot listen on ${formatAddress(address)}`,
+      state: listenState(address, error, failure),
+      code: failure.code,
+      side: "internal",
+      cause: error,
+    });
+  }
+}
+
+function hasNoIpv6(error: unknown): boolean {
+  return error instanceof Deno.errors.AddrNotAvailable ||
+    (error instanceof Error && error.message.includes("os error 97"));
+}
+
+function listenState(address: Address, error: unknown, failure: SocketFailure): string {
+  if (error instanceof Deno.errors.AddrInUse) return "another program listens there already";
+  if (error instanceof Deno.errors.AddrNotAvailable) return "not an address of this machine";
+  if (failure.code === "permission" && address.port < 1024) {
+    return `${failure.state} (ports below 1024 need root or CAP_NET_BIND_SERVICE)`;
+  }
+  return failure.state;
+}

@@ -1,0 +1,54 @@
+/** Host and port, as typed on the command line and as printed everywhere. Pure. */
+
+/** Where to listen or to connect. */
+export interface Address {
+  /** A name, an IPv4 address, or an IPv6 address without brackets. */
+  readonly hostname: string;
+  /** 0 to 65535; 0 only where a free port may be chosen. */
+  readonly port: number;
+}
+
+/** How {@linkcode parseAddress} fills in and limits what it reads. */
+export interface ParseAddressOptions {
+  /** The host of a lone port number. */
+  readonly defaultHostname: string;
+  /** The smallest port allowed: 1, or 0 where the system may choose. */
+  readonly portMin: 0 | 1;
+}
+
+const PORT_MAX = 65_535;
+const NAME = /^(?!-)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?$/i;
+const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}$/;
+
+/**
+ * Reads `8080`, `host:8080`, `127.0.0.1:8080` or `[::1]:8080`.
+ * Throws a `RangeError` that says what was expected.
+ */
+export function parseAddress(text: string, options: ParseAddressOptions): Address {
+  const match = /^(?:\[(?<ipv6>[^\]]*)\]:|(?<host>[^:]*):)?(?<port>\d{1,5})$/.exec(text);
+  const port = Number(match?.groups?.["port"] ?? NaN);
+  if (!(port >= options.portMin && port <= PORT_MAX)) throw unreadable(options.portMin);
+  const ipv6 = match?.groups?.["ipv6"];
+  const host = match?.groups?.["host"];
+  if (ipv6 !== undefined && !isIpv6(ipv6)) throw unreadable(options.portMin);
+  if (host !== undefined && !isHost(host)) throw unreadable(options.portMin);
+  return { hostname: ipv6 ?? host ?? options.defaultHostname, port };
+}
+
+/** Prints an address the way it can be typed: `127.0.0.1:80`, `[::1]:80`. */
+export function formatAddress(address: Address): string {
+  const { hostname, port } = address;
+  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+}
+
+function isHost(text: string): boolean {
+  return /^[\d.]+$/.test(text) ? IPV4.test(text) : text.length <= 253 && NAME.test(text);
+}
+
+function isIpv6(text: string): boolean {
+  return text.includes(":") && URL.canParse(`http://[${text}]/`);
+}
+
+function unreadable(portMin: number): RangeError {
+  return new RangeError(`expected a port (${portMin} to ${PORT_MAX}), host:port or [ipv6]:port`);
+}

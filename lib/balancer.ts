@@ -1,0 +1,306 @@
+/**
+ * The balancer: the composition root, the only place that wires the parts together.
+ *
+ * `acceptor` → `waiting_queue` → N × `bridge` → `pool` → `dial` → `tunnel` → `lingering`, and
+ * beside it `prober` → `probe` → `pool`.
+ */
+import { Acceptor } from "./acceptor.ts";
+import { type Address, formatAddress } from "./address.ts";
+import type { Backend } from "./backend.ts";
+import { type Answers, bridge } from "./bridge.ts";
+import { Buffers } from "./buffers.ts";
+import { Client } from "./client.ts";
+import { systemClock } from "./clock.ts";
+import type { Config } from "./config.ts";
+import { Deadlines } from "./deadlines.ts";
+import { Lingering } from "./lingering.ts";
+import { log } from "./log.ts";
+import { type BackendSnapshot, Pool } from "./pool.ts";
+import { POLICIES } from "./policy/mod.ts";
+import { probe } from "./probe.ts";
+import { Prober } from "./prober.ts";
+import { WaitingQueue } from "./waiting_queue.ts";
+
+/** The balancer as it stands. */
+export interface BalancerSnapshot {
+  /** Clients that a bridge carries. */
+  readonly carried: number;
+  /** Clients that wait for a bridge. */
+  readonly waiting: number;
+  /** Clients that have been served or turned away, and have not closed yet. */
+  readonly lingering: number;
+  /** Clients accepted since the start. */
+  readonly accepted: number;
+  /** Clients turned away since the start because too many waited, or one for too long. */
+  readonly turnedAway: number;
+  /** The backends, in the order given. */
+  readonly backends: readonly BackendSnapshot[];
+}
+
+const ENCODER = new TextEncoder();
+const HTTP_ANSWERS: Answers = {
+  nobody: ENCODER.encode("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"),
+  busy: ENCODER.encode(
+    "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n",
+  ),
+};
+const NO_ANSWERS: Answers = { nobody: new Uint8Array(0), busy: new Uint8Array(0) };
+/** The most clients that may be on their way out at once. */
+const LINGERING_MAX = 4096;
+/** The least time between two log lines about the same lack of means, in milliseconds. */
+const EXHAUSTED_LOG_MS = 5000;
+
+/** A running balancer. */
+export class Balancer implements AsyncDisposable {
+  /** Resolves when the first round of probes is over and clients are being served. */
+  readonly ready: Promise<void>;
+
+  readonly #config: Config;
+  readonly #deadlines = new Deadlines(systemClock);
+  readonly #buffers = new Buffers();
+  readonly #pool: Pool;
+  readonly #prober: Prober<Backend>;
+  readonly #queue: WaitingQueue<Client>;
+  readonly #lingering: Lingering;
+  readonly #acceptor: Acceptor;
+  readonly #carried = new Set<Client>();
+  readonly #bridges = new Set<Promise<void>>();
+  #open = false;
+  #accepted = 0;
+  #turnedAway = 0;
+  #exhaustedLoggedMs = -Infinity;
+  #stopping: Promise<void> | null = null;
+
+  /**
+   * Listens at once; clients wait until the first round of probes is over.
+   * Throws a `BalancerError` when it cannot listen.
+   */
+  constructor(config: Config) {
+    this.#config = config;
+    this.#pool = this.#makePool();
+    this.#prober = this.#makeProber();
+    this.#queue = new WaitingQueue({
+      lengthMax: config.queueMax,
+      timeoutMs: config.queueTimeoutMs,
+      deadlines: this.#deadlines,
+      onTimeout: (client) => this.#turnAway(client),
+    });
+    this.#lingering = new Lingering({
+      timeoutMs: config.lingerTimeoutMs,
+      countMax: LINGERING_MAX,
+      deadlines: this.#deadlines,
+    });
+    this.#acceptor = this.#listen();
+    this.ready = this.#start();
+  }
+
+  /** Where clients come in; the port is the real one. */
+  get address(): Address {
+    return this.#acceptor.address;
+  }
+
+  /** The balancer as it stands. */
+  snapshot(): BalancerSnapshot {
+    return {
+      carried: this.#carried.size,
+      waiting: this.#queue.length,
+      lingering: this.#lingering.size,
+      accepted: this.#accepted,
+      turnedAway: this.#turnedAway,
+      backends: this.#pool.snapshot(),
+    };
+  }
+
+  /**
+   * Accepts no more, lets what runs finish for `drainTimeoutMs`, then ends the rest. Resolves when
+   * everything is closed. A second call joins the first.
+   */
+  stop(): Promise<void> {
+    return this.#stopping ??= this.#stop();
+  }
+
+  /** Ends everything now. Resolves when everything is closed. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const stopped = this.stop();
+    this.#cut();
+    await stopped;
+  }
+
+  #makePool(): Pool {
+    const { backends, policy, fall, rise } = this.#config;
+    return new Pool({
+      addresses: backends,
+      policy: POLICIES[policy].create(),
+      fall,
+      rise,
+      now: systemClock.now,
+      onFlip: (backend) => this.#flipped(backend),
+    });
+  }
+
+  #makeProber(): Prober<Backend> {
+    const { health, healthPath, probeTimeoutMs, intervalMs, requests } = this.#config;
+    const kind = health === "off" ? "tcp" : health;
+    const options = { kind, path: healthPath, timeoutMs: probeTimeoutMs, clock: systemClock };
+    return new Prober({
+      backends: this.#pool.backends,
+      probe: async (backend) => {
+        const sentBefore = backend.sent;
+        const result = await probe(backend.address, options);
+        if (result !== null) this.#pool.probed(backend, result, sentBefore);
+      },
+      inDoubt: (backend) => backend.health.inDoubt,
+      rounds: health !== "off",
+      intervalMs,
+      requests,
+      clock: systemClock,
+    });
+  }
+
+  #listen(): Acceptor {
+    try {
+      return new Acceptor(this.#config.listen, {
+        onConn: (conn) => this.#receive(conn),
+        onExhausted: (state) => this.#exhausted(state),
+        clock: systemClock,
+      });
+    } catch (error) {
+      this.#deadlines[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  async #start(): Promise<void> {
+    const { config, address } = { config: this.#config, address: this.#acceptor.address };
+    log.info(
+      `Listening on ${formatAddress(address)}: ${config.mode} mode, ${config.policy}, ` +
+        `${config.parallel} bridges, ${healthWords(config)}`,
+    );
+    if (config.health === "off") this.#pool.trustAll();
+    await this.#prober.start();
+    this.#open = true;
+    while (this.#queue.length > 0 && this.#bridges.size < config.parallel) this.#startBridge();
+    log.info("Serving: {ready} of {all} servers ready", {
+      ready: this.#pool.readyCount,
+      all: this.#pool.backends.length,
+    });
+  }
+
+  /** Takes in a new connection. */
+  #receive(conn: Deno.TcpConn): void {
+    const client = new Client(conn, this.#deadlines.now, this.#buffers);
+    this.#accepted++;
+    if (this.#open && this.#queue.idle === 0 && this.#bridges.size < this.#config.parallel) {
+      this.#startBridge();
+    }
+    const place = this.#queue.offer(client);
+    if (place === "full") this.#turnAway(client);
+    if (place === "waits") this.#watchWaiting(client);
+  }
+
+  #startBridge(): void {
+    const { config, carried } = { config: this.#config, carried: this.#carried };
+    const running = bridge({
+      queue: this.#queue,
+      pool: this.#pool,
+      lingering: this.#lingering,
+      answers: this.#answers(),
+      connectTimeoutMs: config.connectTimeoutMs,
+      exhaustedTimeoutMs: config.queueTimeoutMs,
+      tunnel: {
+        resend: config.mode === "bridge",
+        firstByteTimeoutMs: config.firstByteTimeoutMs,
+        idleTimeoutMs: config.idleTimeoutMs,
+        lingerTimeoutMs: config.mode === "tcp" ? config.idleTimeoutMs : config.lingerTimeoutMs,
+        deadlines: this.#deadlines,
+        buffers: this.#buffers,
+      },
+      deadlines: this.#deadlines,
+      clock: systemClock,
+      onTake: (client) => {
+        carried.add(client);
+        this.#prober.request();
+      },
+      onLeave: (client) => carried.delete(client),
+      onExhausted: (state) => this.#exhausted(state),
+    });
+    this.#bridges.add(running);
+    running.finally(() => this.#bridges.delete(running));
+  }
+
+  /** A client that hangs up while it waits gives its place up. */
+  async #watchWaiting(client: Client): Promise<void> {
+    // A client that has only ended its side may still want its answer, unless it never asked.
+    const mayWait = (): boolean => !client.ended || client.held > 0 || this.#config.mode === "tcp";
+    try {
+      while (this.#queue.has(client) && !client.ended && !client.full) await client.receive();
+      if (mayWait() || !this.#queue.leave(client)) return;
+    } catch {
+      // It broke the connection. If a bridge has it by now, that one sees it too.
+      if (!this.#queue.leave(client)) return;
+    }
+    client[Symbol.dispose]();
+  }
+
+  #turnAway(client: Client): void {
+    this.#turnedAway++;
+    this.#lingering.close(client, this.#answers().busy);
+  }
+
+  #answers(): Answers {
+    return this.#config.mode === "tcp" ? NO_ANSWERS : HTTP_ANSWERS;
+  }
+
+  #flipped(backend: Backend): void {
+    const { state, reason } = backend.health;
+    if (state === "ready") log.info("{backend} is ready", { backend: backend.name });
+    else log.warning("{backend} is down: {reason}", { backend: backend.name, reason });
+    this.#prober.doubt();
+  }
+
+  /** Something lacks descriptors or ports: what runs comes first, new clients wait outside. */
+  #exhausted(state: string): void {
+    this.#acceptor.pause();
+    const now = systemClock.now();
+    if (now - this.#exhaustedLoggedMs < EXHAUSTED_LOG_MS) return;
+    this.#exhaustedLoggedMs = now;
+    log.error("Cannot take all connections: {state}", { state });
+  }
+
+  async #stop(): Promise<void> {
+    const { drainTimeoutMs } = this.#config;
+    await this.#acceptor.close();
+    await this.ready;
+    this.#queue.close();
+    const left = this.#left();
+    if (left > 0) log.info("Draining: {left} clients left", { left });
+    const cancel = systemClock.after(drainTimeoutMs, () => this.#cut());
+    await Promise.all([...this.#bridges]);
+    await this.#lingering.settled();
+    cancel();
+    await this.#prober.stop();
+    this.#deadlines[Symbol.dispose]();
+    log.info("Stopped");
+  }
+
+  #left(): number {
+    return this.#carried.size + this.#queue.length + this.#lingering.size;
+  }
+
+  #cut(): void {
+    const left = this.#left();
+    if (left > 0) log.warning("Closing {left} clients that are not finished", { left });
+    this.#queue.close();
+    for (const client of this.#queue.drop()) client[Symbol.dispose]();
+    for (const client of this.#carried) client[Symbol.dispose]();
+    this.#lingering.cut();
+  }
+}
+
+function healthWords(config: Config): string {
+  const { health, healthPath, intervalMs, requests } = config;
+  if (health === "off") return "no health checks";
+  const what = health === "tcp" ? "connecting" : `${health} at ${healthPath}`;
+  const orRequests = requests === 0 ? "" : ` or ${requests} requests`;
+  return `health checks by ${what} every ${intervalMs / 1000}s${orRequests}`;
+}

@@ -1,0 +1,147 @@
+/**
+ * A bridge: takes one waiting client after the other, and carries each to a backend. N of them
+ * run at the most; the balancer starts them.
+ *
+ * The life of a client here: a lease on the backend that the policy picks; a connection to it; a
+ * tunnel. What fails before the answer begins moves on to the next untried backend; when none is
+ * left the client is told so. Every path ends with the client closed, or handed to the lingering
+ * close.
+ */
+import type { Backend, Lease } from "./backend.ts";
+import type { Client } from "./client.ts";
+import { type Clock } from "./clock.ts";
+import type { Deadlines } from "./deadlines.ts";
+import { dial } from "./dial.ts";
+import { BalancerError } from "./errors.ts";
+import type { Lingering } from "./lingering.ts";
+import type { Pool } from "./pool.ts";
+import { Tunnel, type TunnelOptions } from "./tunnel.ts";
+import type { WaitingQueue } from "./waiting_queue.ts";
+
+/** What clients are told when they cannot be served. */
+export interface Answers {
+  /** No backend can be had. */
+  readonly nobody: Uint8Array;
+  /** Too many wait, or one waited for too long. */
+  readonly busy: Uint8Array;
+}
+
+/** What a bridge works with; the same for all. */
+export interface BridgeOptions {
+  /** Where clients come from. */
+  readonly queue: WaitingQueue<Client>;
+  /** Where backends come from. */
+  readonly pool: Pool;
+  /** Where clients go in the end. */
+  readonly lingering: Lingering;
+  /** What they are told; empty texts where the protocol is unknown. */
+  readonly answers: Answers;
+  /** The deadline of a connect, in milliseconds. */
+  readonly connectTimeoutMs: number;
+  /** How long a client waits while this machine lacks the means to connect, in milliseconds. */
+  readonly exhaustedTimeoutMs: number;
+  /** For the tunnels. */
+  readonly tunnel: TunnelOptions;
+  /** What watches all deadlines. */
+  readonly deadlines: Deadlines;
+  /** The source of time. */
+  readonly clock: Clock;
+  /** Called with each client that is taken, and when it is let go. */
+  readonly onTake: (client: Client) => void;
+  /** The counterpart of {@linkcode onTake}. */
+  readonly onLeave: (client: Client) => void;
+  /** Called when this process or machine lacks the means to connect, with the reason. */
+  readonly onExhausted: (state: string) => void;
+}
+
+/** Pauses while this machine is out of means: the first and the longest, in milliseconds. */
+const EXHAUSTED_PAUSE_MS = { first: 50, most: 1000 } as const;
+const NONE: readonly Backend[] = [];
+
+/** Carries clients until the queue is closed and empty. Rejects only on a defect of this code. */
+export async function bridge(options: BridgeOptions): Promise<void> {
+  for (;;) {
+    const client = await options.queue.take();
+    if (client === null) return;
+    options.onTake(client);
+    try {
+      await carry(client, options);
+    } finally {
+      options.onLeave(client);
+    }
+  }
+}
+
+async function carry(client: Client, options: BridgeOptions): Promise<void> {
+  const { pool, lingering, answers } = options;
+  let tried = NONE;
+  let pauseMs: number = EXHAUSTED_PAUSE_MS.first;
+  while (!client.closed) {
+    using lease = pool.acquire(tried);
+    if (lease === null) return lingering.close(client, answers.nobody);
+    const conn = await connect(lease, options);
+    if (conn === "failed") {
+      tried = [...tried, lease.backend];
+    } else if (conn === "exhausted") {
+      if (hasWaitedTooLong(client, options)) return lingering.close(client, answers.busy);
+      lease[Symbol.dispose]();
+      await pause(pauseMs, options.clock);
+      pauseMs = Math.min(2 * pauseMs, EXHAUSTED_PAUSE_MS.most);
+    } else {
+      const end = await new Tunnel(client, conn, options.tunnel).run();
+      if (end === "carried") return lingering.close(client);
+      lease.failed();
+      if (end === "silent") return lingering.close(client, answers.nobody);
+      if (client.held > 0) tried = [...tried, lease.backend];
+      else if (!await firstBytes(client, options)) return lingering.close(client);
+    }
+  }
+}
+
+async function connect(
+  lease: Lease,
+  options: BridgeOptions,
+): Promise<Deno.TcpConn | "failed" | "exhausted"> {
+  const { pool, deadlines, connectTimeoutMs } = options;
+  try {
+    return await dial(lease.backend.address, { timeoutMs: connectTimeoutMs, deadlines });
+  } catch (error) {
+    if (!(error instanceof BalancerError)) throw error;
+    lease.failed();
+    if (error.retryable) {
+      pool.connectFailed(lease.backend, error.state);
+      return "failed";
+    }
+    options.onExhausted(error.state);
+    return "exhausted";
+  }
+}
+
+/**
+ * A backend ended before the client had said anything. Nothing is lost, and whoever has just
+ * connected is about to speak: waits for that as long as a connect may take. False: the client
+ * is gone or has nothing to say.
+ */
+async function firstBytes(client: Client, options: BridgeOptions): Promise<boolean> {
+  const { deadlines, connectTimeoutMs } = options;
+  const untilMs = deadlines.now + connectTimeoutMs;
+  const wait = { expiresAt: () => untilMs, expire: () => client[Symbol.dispose]() };
+  deadlines.watch(wait);
+  try {
+    while (client.held === 0 && !client.ended) await client.receive();
+    return client.held > 0;
+  } catch {
+    client[Symbol.dispose](); // It broke the connection, or its time is over.
+    return false;
+  } finally {
+    deadlines.unwatch(wait);
+  }
+}
+
+function hasWaitedTooLong(client: Client, options: BridgeOptions): boolean {
+  return options.deadlines.now - client.acceptedMs >= options.exhaustedTimeoutMs;
+}
+
+function pause(delayMs: number, clock: Clock): Promise<void> {
+  return new Promise((resolve) => clock.after(delayMs, resolve));
+}

@@ -1,0 +1,103 @@
+/** The command line: arguments to a {@linkcode Config}, and the texts of help. Pure. */
+// @ts-types="./std_parse_args.d.ts"
+import { parseArgs } from "@std/cli/parse-args";
+import {
+  type Config,
+  ConfigError,
+  makeConfig,
+  type Option,
+  OPTIONS,
+  type Setting,
+} from "./config.ts";
+import { POLICIES } from "./policy/mod.ts";
+
+/** What the command line asks for. */
+export type Command =
+  | { readonly kind: "serve"; readonly config: Config }
+  | { readonly kind: "help" }
+  | { readonly kind: "version" };
+
+/** The settings in the order of the help. */
+const SETTINGS = Object.entries(OPTIONS) as [Setting, Option<unknown>][];
+
+/**
+ * Reads the arguments: options and ports in any order, `-N8`, `-N 8`, `--parallel 8`,
+ * `--parallel=8`. The first port is the balancer's own; of an option given twice the last counts.
+ * Throws a {@linkcode ConfigError}.
+ */
+export function parseCommandLine(args: readonly string[]): Command {
+  const parsed = parseArgs(args, {
+    string: ["_", ...SETTINGS.map(([, option]) => option.name)],
+    boolean: ["help", "version"],
+    alias: { help: "h", version: "V", ...letters() },
+    unknown: (argument, key) => {
+      if (key !== undefined) throw new ConfigError(argument, "unknown option");
+    },
+  });
+  if (parsed["help"] === true) return { kind: "help" };
+  if (parsed["version"] === true) return { kind: "version" };
+
+  const settings: Partial<Record<Setting, string>> = {};
+  for (const [setting, option] of SETTINGS) {
+    const value = parsed[option.name];
+    if (value === undefined) continue;
+    settings[setting] = String(value);
+  }
+  const [listen, ...backends] = parsed._.map(String);
+  if (listen === undefined) throw new ConfigError("PORT", "missing; expected PORT SERVER...");
+  return { kind: "serve", config: makeConfig({ listen, backends, settings }) };
+}
+
+/** The help. */
+export function usage(): string {
+  const rows = [...SETTINGS.map(([, option]) => row(option)), ...SWITCHES];
+  const width = Math.max(...rows.map(([left]) => left.length)) + 2;
+  const policies = Object.entries(POLICIES).map(([name, { help }]) =>
+    `  ${name.padEnd(16)}${help}`
+  );
+  return [
+    "Usage: loadbalancer [OPTIONS] PORT SERVER [SERVER...]",
+    "",
+    "Takes clients on PORT and sends each to the best SERVER.",
+    "PORT:   8080, 127.0.0.1:8080 or [::1]:8080 (0: any free port)",
+    "SERVER: 1234 (this machine), host:1234 or [::1]:1234",
+    "",
+    "Options, in any order and among the ports:",
+    ...rows.map(([left, right]) => `  ${left.padEnd(width)}${right}`),
+    "",
+    "Policies:",
+    ...policies,
+    "",
+    "A TIME carries its unit: 250ms, 3s, 10m. Exit codes: 0 stopped, 1 could not start, 2 usage.",
+    "",
+  ].join("\n");
+}
+
+/** The README's table of options, in Markdown. */
+export function optionsTable(): string {
+  const rows = SETTINGS.map(([, option]) => {
+    const flag = option.letter === undefined ? "" : `\`-${option.letter}\`, `;
+    const value = option.value.replaceAll("|", "\\|");
+    const initial = option.default === "" ? "" : `\`${option.default}\``;
+    return `| ${flag}\`--${option.name} ${value}\` | ${initial} | ${option.help} |`;
+  });
+  return ["| Option | Default | What it sets |", "| --- | --- | --- |", ...rows].join("\n");
+}
+
+const SWITCHES: readonly (readonly [string, string])[] = [
+  ["-h, --help", "show this and exit"],
+  ["-V, --version", "show the version and exit"],
+];
+
+function letters(): Record<string, string> {
+  const pairs = SETTINGS.flatMap(([, { name, letter }]) =>
+    letter === undefined ? [] : [[name, letter]]
+  );
+  return Object.fromEntries(pairs);
+}
+
+function row(option: Option<unknown>): readonly [string, string] {
+  const letter = option.letter === undefined ? "    " : `-${option.letter}, `;
+  const initial = option.default === "" ? "" : ` (default ${option.default})`;
+  return [`${letter}--${option.name} ${option.value}`, `${option.help}${initial}`];
+}

@@ -1,0 +1,23 @@
+/** Time as a parameter, so that tests can turn it by hand. */
+
+/** A source of time and of wake-ups. */
+export interface Clock {
+  /** Milliseconds since some fixed moment; never goes back. */
+  now(): number;
+  /** Calls back once, after at least that long; returns what cancels it. */
+  after(delayMs: number, callback: () => void): () => void;
+}
+
+/** The machine's monotonic clock. */
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  after(delayMs, callback): () => void {
+    const timer = setTimeout(callback, delayMs);
+    return () => clearTimeout(timer);
+  },
+};
+
+/** Resolves after one whole turn of the event loop, so after all input that was ready by now. */
+export function oneTurn(clock: Clock): Promise<void> {
+  return new Promise((resolve) => clock.after(0, resolve));
+}

@@ -1,0 +1,293 @@
+/**
+ * The settings: one table from which the command line is read, the help and the README's table
+ * are printed, and in which every default and bound lives. Pure.
+ */
+import { type Address, formatAddress, parseAddress } from "./address.ts";
+import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "./log.ts";
+import { POLICIES, type PolicyName } from "./policy/mod.ts";
+import type { ProbeKind } from "./probe.ts";
+
+/** How a client is carried: knowing HTTP's answers to a failure, or without a word of HTTP. */
+export type Mode = "bridge" | "tcp";
+
+/** How backends are checked. `off`: only those that failed a client, by connecting to them. */
+export type HealthKind = ProbeKind | "off";
+
+/** One option of the command line. */
+export interface Option<T> {
+  /** Its long name, without dashes. */
+  readonly name: string;
+  /** Its letter, where it has one. */
+  readonly letter?: string;
+  /** What its value is called in the help. */
+  readonly value: string;
+  /** Its default as it would be typed; empty where it depends on others. */
+  readonly default: string;
+  /** What it sets, in one line. */
+  readonly help: string;
+  /** Reads a value. Throws a `RangeError` that says what was expected. */
+  readonly parse: (text: string) => T;
+}
+
+/** Everything that can be set, by its name in {@linkcode Config}. The order is that of the help. */
+export const OPTIONS = {
+  parallel: count(1, 1_000_000, {
+    name: "parallel",
+    letter: "N",
+    default: "1024",
+    help: "bridges: clients carried at once",
+  }),
+  requests: count(0, 1_000_000_000, {
+    name: "requests",
+    letter: "R",
+    default: "100",
+    help: "probe the servers after every N requests (0: by time alone)",
+  }),
+  intervalMs: duration(100, {
+    name: "interval",
+    letter: "X",
+    default: "3s",
+    help: "probe the servers this long after the last round",
+  }),
+  mode: choice<Mode>(["bridge", "tcp"], {
+    name: "mode",
+    default: "bridge",
+    help: "bridge: HTTP, connection by connection; tcp: any protocol",
+  }),
+  policy: choice<PolicyName | "">(Object.keys(POLICIES) as PolicyName[], {
+    name: "policy",
+    default: "",
+    help: "how a server is chosen (least-entries with --health entries, else round-robin)",
+  }),
+  health: choice<HealthKind>(["entries", "http", "tcp", "off"], {
+    name: "health",
+    default: "entries",
+    help: "how servers are checked: two counts, a status of 2xx or 3xx, a connection, not at all",
+  }),
+  healthPath: {
+    name: "health-path",
+    value: "PATH",
+    default: "/healthcheck",
+    help: "what --health entries and http ask for",
+    parse: parsePath,
+  },
+  probeTimeoutMs: duration(10, {
+    name: "probe-timeout",
+    default: "2s",
+    help: "a check that takes longer has failed",
+  }),
+  fall: count(1, 100, {
+    name: "fall",
+    default: "2",
+    help: "failed checks in a row that take a server down (refusing takes it down at once)",
+  }),
+  rise: count(1, 100, {
+    name: "rise",
+    default: "1",
+    help: "good checks in a row that bring it back",
+  }),
+  connectTimeoutMs: duration(10, {
+    name: "connect-timeout",
+    default: "3s",
+    help: "a server that takes longer to connect has failed",
+  }),
+  firstByteTimeoutMs: duration(10, {
+    name: "first-byte-timeout",
+    default: "60s",
+    help: "how long a server may stay silent after a request",
+  }),
+  idleTimeoutMs: duration(100, {
+    name: "idle-timeout",
+    default: "10m",
+    help: "a connection without a byte for this long is closed",
+  }),
+  lingerTimeoutMs: duration(100, {
+    name: "linger-timeout",
+    default: "5s",
+    help: "how long a client may stay silent after the end of its answer",
+  }),
+  queueMax: count(0, 1_000_000, {
+    name: "queue",
+    default: "10000",
+    help: "clients that may wait for a bridge; one more is turned away",
+  }),
+  queueTimeoutMs: duration(10, {
+    name: "queue-timeout",
+    default: "30s",
+    help: "how long a client may wait for a bridge",
+  }),
+  drainTimeoutMs: duration(0, {
+    name: "drain-timeout",
+    default: "30s",
+    help: "how long what runs may go on after SIGTERM or SIGINT",
+  }),
+  logLevel: choice<LogLevel>(LOG_LEVELS, {
+    name: "log-level",
+    default: "info",
+    help: "the least important lines that are logged",
+  }),
+  logFormat: choice<LogFormat>(LOG_FORMATS, {
+    name: "log-format",
+    default: "text",
+    help: "lines for people, or one JSON object a line",
+  }),
+} as const;
+
+/** The names of all settings. */
+export type Setting = keyof typeof OPTIONS;
+
+type Values = { readonly [K in Setting]: ReturnType<(typeof OPTIONS)[K]["parse"]> };
+
+/** All settings, validated and frozen. Times are in milliseconds. */
+export interface Config extends Omit<Values, "policy"> {
+  /** Where clients come in. Port 0: any free one. */
+  readonly listen: Address;
+  /** The servers, in the order given; at least one. */
+  readonly backends: readonly Address[];
+  /** How a backend is chosen. */
+  readonly policy: PolicyName;
+}
+
+/** What a {@linkcode Config} is made from: text as typed. A setting left out has its default. */
+export interface ConfigSource {
+  /** PORT. */
+  readonly listen: string;
+  /** Each SERVER. */
+  readonly backends: readonly string[];
+  /** The options that were given. */
+  readonly settings?: Readonly<Partial<Record<Setting, string>>>;
+}
+
+/** A setting that cannot be: which one, what was given, and what was expected. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+
+  /** `argument` is named as it would be typed. */
+  constructor(argument: string, expected: string) {
+    super(`${argument}: ${expected}`);
+  }
+}
+
+/** The most servers. */
+const BACKENDS_MAX = 10_000;
+const LOCAL_HOSTNAME = "127.0.0.1";
+
+/** Validates everything. Throws a {@linkcode ConfigError} at the first thing that is wrong. */
+export function makeConfig(source: ConfigSource): Config {
+  const settings = readSettings(source.settings ?? {});
+  const config: Config = {
+    ...settings,
+    policy: settings.policy || (settings.health === "entries" ? "least-entries" : "round-robin"),
+    listen: readAddress("PORT", source.listen, { defaultHostname: "::", portMin: 0 }),
+    backends: source.backends.map((text) =>
+      readAddress("SERVER", text, { defaultHostname: LOCAL_HOSTNAME, portMin: 1 })
+    ),
+  };
+  checkBackends(config);
+  if (POLICIES[config.policy].needsCounts && config.health !== "entries") {
+    throw new ConfigError(
+      `--policy ${config.policy}`,
+      `needs the counts of --health entries, but --health is ${config.health}; ` +
+        "expected another policy, such as round-robin",
+    );
+  }
+  return Object.freeze(config);
+}
+
+/** How an option is named to people: `-N/--parallel`. */
+export function optionName(option: Option<unknown>): string {
+  return option.letter === undefined ? `--${option.name}` : `-${option.letter}/--${option.name}`;
+}
+
+function readSettings(given: Readonly<Partial<Record<Setting, string>>>): Values {
+  const entries = Object.entries(OPTIONS).map(([setting, option]: [string, Option<unknown>]) => {
+    const text = given[setting as Setting];
+    if (text === undefined && option.default === "") return [setting, ""];
+    try {
+      return [setting, option.parse(text ?? option.default)];
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      throw new ConfigError(`${optionName(option)} ${quoted(text ?? "")}`, error.message);
+    }
+  });
+  return Object.fromEntries(entries) as Values;
+}
+
+function readAddress(
+  argument: string,
+  text: string,
+  options: Parameters<typeof parseAddress>[1],
+): Address {
+  try {
+    return parseAddress(text, options);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new ConfigError(`${argument} ${quoted(text)}`, error.message);
+  }
+}
+
+function checkBackends({ listen, backends }: Config): void {
+  if (backends.length === 0) throw new ConfigError("SERVER", "missing; expected at least one");
+  if (backends.length > BACKENDS_MAX) {
+    throw new ConfigError("SERVER", `expected at most ${BACKENDS_MAX} of them`);
+  }
+  const seen = new Set<string>();
+  for (const backend of backends) {
+    const name = formatAddress(backend);
+    if (seen.has(name)) throw new ConfigError(`SERVER ${name}`, "given twice; expected each once");
+    seen.add(name);
+    if (backend.port === listen.port && isSameHost(backend.hostname, listen.hostname)) {
+      throw new ConfigError(`SERVER ${name}`, "is this balancer itself; expected another port");
+    }
+  }
+}
+
+function isSameHost(backend: string, listen: string): boolean {
+  const local = ["127.0.0.1", "localhost", "::1", "0.0.0.0", "::"];
+  const everywhere = listen === "::" || listen === "0.0.0.0";
+  return backend === listen || (everywhere && local.includes(backend));
+}
+
+type Described<T> = Omit<Option<T>, "parse" | "value">;
+
+function count(min: number, max: number, option: Described<number>): Option<number> {
+  const parse = (text: string): number => {
+    const number = /^\d{1,15}$/.test(text) ? Number(text) : NaN;
+    if (number >= min && number <= max) return number;
+    throw new RangeError(`expected a whole number from ${min} to ${max}`);
+  };
+  return { ...option, value: "N", parse };
+}
+
+const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+const DURATION_MS_MAX = 24 * 3_600_000;
+
+function duration(minMs: number, option: Described<number>): Option<number> {
+  const parse = (text: string): number => {
+    const [, number, unit = ""] = /^(\d{1,9}(?:\.\d{1,3})?)(ms|s|m|h)$/.exec(text) ?? [];
+    const ms = number === undefined ? NaN : Number(number) * (UNITS_MS[unit] ?? NaN);
+    if (ms >= minMs && ms <= DURATION_MS_MAX) return ms;
+    throw new RangeError(
+      `expected a time with its unit, such as 250ms, 3s or 10m, from ${minMs}ms to 24h`,
+    );
+  };
+  return { ...option, value: "TIME", parse };
+}
+
+function choice<T extends string>(choices: readonly T[], option: Described<T>): Option<T> {
+  const parse = (text: string): T => {
+    const chosen = choices.find((each) => each === text);
+    if (chosen !== undefined) return chosen;
+    throw new RangeError(`expected ${choices.join(", ").replace(/, (?=[^,]*$)/, " or ")}`);
+  };
+  return { ...option, value: choices.join("|"), parse };
+}
+
+function parsePath(text: string): string {
+  if (/^\/[\x21-\x7e]*$/.test(text) && text.length <= 2048) return text;
+  throw new RangeError("expected a path that starts with a slash, without blanks");
+}
+
+function quoted(text: string): string {
+  return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
+}

@@ -1,0 +1,75 @@
+/**
+ * All deadlines of the data path in one sweep: no timer, closure or promise per message or
+ * connection. Whoever has a deadline is watched and asked ten times a second when it ends.
+ *
+ * Invariants: a deadline is met within {@linkcode SWEEP_MS}, early or late; nobody is expired
+ * while input that was ready has not been handed out (Deno runs timers before ready I/O, so after a stall of the loop a
+ * healthy connection would look late: a suspect is judged again one turn later); the sweep runs
+ * only while somebody is watched.
+ */
+import type { Clock } from "./clock.ts";
+
+/** Something with a deadline. */
+export interface Expiring {
+  /** When it ends, on the clock of {@linkcode Deadlines.now}; it may move at any time. */
+  expiresAt(): number;
+  /** Called once the moment has passed. It must be unwatched or have moved on afterwards. */
+  expire(): void;
+}
+
+/** How often the sweep runs, in milliseconds, and so how exact a deadline is. */
+export const SWEEP_MS = 100;
+
+/** The watched, and the clock they go by. It runs from its making until it is disposed of. */
+export class Deadlines implements Disposable {
+  /** The time of the last sweep, in milliseconds: cheap to read for every message. */
+  now: number;
+  readonly #clock: Clock;
+  readonly #watched = new Set<Expiring>();
+  #cancel: () => void;
+
+  /** Takes the clock to go by. */
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.now = clock.now();
+    this.#cancel = clock.after(SWEEP_MS, this.#sweep);
+  }
+
+  /** How many are watched. */
+  get size(): number {
+    return this.#watched.size;
+  }
+
+  /** Watches from now on. */
+  watch(expiring: Expiring): void {
+    this.#watched.add(expiring);
+  }
+
+  /** Watches no longer. Harmless when it was not watched. */
+  unwatch(expiring: Expiring): void {
+    this.#watched.delete(expiring);
+  }
+
+  /** Ends the sweep: nobody is expired any more. */
+  [Symbol.dispose](): void {
+    this.#cancel();
+  }
+
+  readonly #sweep = (): void => {
+    this.now = this.#clock.now();
+    for (const expiring of this.#watched) {
+      if (expiring.expiresAt() > this.now) continue;
+      this.#cancel = this.#clock.after(0, this.#judge);
+      return;
+    }
+    this.#cancel = this.#clock.after(SWEEP_MS, this.#sweep);
+  };
+
+  /** One turn after the sweep: whoever had input by then has moved its deadline. */
+  readonly #judge = (): void => {
+    for (const expiring of this.#watched) {
+      if (expiring.expiresAt() <= this.now) expiring.expire();
+    }
+    this.#cancel = this.#clock.after(SWEEP_MS, this.#sweep);
+  };
+}

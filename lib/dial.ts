@@ -1,0 +1,91 @@
+/** Connects to a backend under a deadline. Called by the bridges. */
+import { type Address, formatAddress } from "./address.ts";
+import type { Deadlines, Expiring } from "./deadlines.ts";
+import { BalancerError, type ErrorCode, socketFailure } from "./errors.ts";
+
+/** How long, and by which sweep. */
+export interface DialOptions {
+  /** The deadline of the connect, in milliseconds. */
+  readonly timeoutMs: number;
+  /** What watches it. */
+  readonly deadlines: Deadlines;
+}
+
+/**
+ * Connects; the caller owns the connection from then on. Rejects with a
+ * {@linkcode BalancerError}: side `internal` when this process or machine has no means left,
+ * else side `backend` and retryable.
+ */
+export async function dial(address: Address, options: DialOptions): Promise<Deno.TcpConn> {
+  const attempt = new Attempt(options.deadlines.now + options.timeoutMs);
+  options.deadlines.watch(attempt);
+  try {
+    const { hostname, port } = address;
+    const conn = await Deno.connect({ hostname, port, signal: attempt.signal });
+    if (!isItself(conn)) return conn;
+    conn.close();
+    throw new Deno.errors.ConnectionRefused();
+  } catch (error) {
+    throw attempt.expired
+      ? failure(address, "timeout", `no connection within ${options.timeoutMs / 1000}s`, error)
+      : failure(address, ...describe(error), error);
+  } finally {
+    options.deadlines.unwatch(attempt);
+  }
+}
+
+/**
+ * A connect to a dead port of this machine may meet itself, if the kernel picks that very port
+ * for this end. It counts as refused.
+ */
+export function isItself(conn: Deno.TcpConn): boolean {
+  const { localAddr, remoteAddr } = conn;
+  return localAddr.port === remoteAddr.port && localAddr.hostname === remoteAddr.hostname;
+}
+
+class Attempt implements Expiring {
+  readonly #abort = new AbortController();
+  readonly #expiresAtMs: number;
+
+  constructor(expiresAtMs: number) {
+    this.#expiresAtMs = expiresAtMs;
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  get expired(): boolean {
+    return this.#abort.signal.aborted;
+  }
+
+  expiresAt(): number {
+    return this.#expiresAtMs;
+  }
+
+  expire(): void {
+    this.#abort.abort();
+  }
+}
+
+function describe(error: unknown): [ErrorCode, string] {
+  const { code, state } = socketFailure(error);
+  return [code, state];
+}
+
+function failure(
+  address: Address,
+  code: ErrorCode,
+  state: string,
+  cause: unknown,
+): BalancerError {
+  const internal = code === "exhausted";
+  return new BalancerError({
+    action: `Cannot connect to ${formatAddress(address)}`,
+    state,
+    code,
+    side: internal ? "internal" : "backend",
+    retryable: !internal,
+    cause,
+  });
+}

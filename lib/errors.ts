@@ -1,0 +1,105 @@
+/**
+ * Errors that carry what a decision needs: what happened, on whose side, and whether another
+ * backend may be tried. The retry decision reads these fields, never the message.
+ * Messages have one form: the action, a colon, the state.
+ */
+
+/** Whose doing it is. A client's fault never counts against a backend, nor does our own. */
+export type Side = "client" | "backend" | "internal";
+
+/** What happened, for programs. */
+export type ErrorCode =
+  | "refused" // nobody listens there
+  | "unreachable" // no way to that address, or no such name
+  | "timeout" // a deadline passed
+  | "reset" // the other side broke the connection
+  | "exhausted" // this process or machine has no descriptor, port or memory left
+  | "permission" // Deno or the system forbids it
+  | "unexpected"; // nothing this code knows
+
+/** Fields of a {@linkcode BalancerError}. */
+export interface BalancerErrorOptions {
+  /** What was tried, as in "Cannot listen on 127.0.0.1:80". */
+  readonly action: string;
+  /** What came of it, as in "permission denied". */
+  readonly state: string;
+  /** What happened. */
+  readonly code: ErrorCode;
+  /** Whose doing it is. */
+  readonly side: Side;
+  /** May the same be tried with another backend? Default: no. */
+  readonly retryable?: boolean;
+  /** The error underneath. */
+  readonly cause?: unknown;
+}
+
+/** The one error class of this project. */
+export class BalancerError extends Error {
+  override readonly name = "BalancerError";
+  /** What came of it, without what was tried. */
+  readonly state: string;
+  /** What happened. */
+  readonly code: ErrorCode;
+  /** Whose doing it is. */
+  readonly side: Side;
+  /** May the same be tried with another backend? */
+  readonly retryable: boolean;
+
+  /** Makes an error from its fields. */
+  constructor(options: BalancerErrorOptions) {
+    super(`${options.action}: ${options.state}`, { cause: options.cause });
+    this.state = options.state;
+    this.code = options.code;
+    this.side = options.side;
+    this.retryable = options.retryable ?? false;
+  }
+}
+
+/** A socket error in our terms: its code, and its state in words that follow a colon. */
+export interface SocketFailure {
+  /** What happened. */
+  readonly code: ErrorCode;
+  /** In a few words, lower case, no full stop. */
+  readonly state: string;
+}
+
+const EXHAUSTED: Readonly<Record<string, string>> = {
+  EMFILE: "this process has no file descriptor left (raise `ulimit -n`)",
+  ENFILE: "this machine has no file descriptor left",
+  ENOBUFS: "this machine has no socket buffer left",
+  ENOMEM: "this machine has no memory left",
+  EADDRNOTAVAIL: "no local port is left for another connection",
+};
+
+/** Reads what Deno threw at a socket operation. Never throws. */
+export function socketFailure(error: unknown): SocketFailure {
+  const code = osCode(error);
+  const exhausted = code === undefined ? undefined : EXHAUSTED[code];
+  if (exhausted !== undefined) return { code: "exhausted", state: exhausted };
+  if (error instanceof Deno.errors.NotCapable) {
+    return { code: "permission", state: "not allowed by Deno (run with --allow-net)" };
+  }
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return { code: "permission", state: "permission denied" };
+  }
+  if (error instanceof Deno.errors.ConnectionRefused) {
+    return { code: "refused", state: "connection refused" };
+  }
+  if (error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe) {
+    return { code: "reset", state: "connection reset" };
+  }
+  if (error instanceof Deno.errors.TimedOut) return { code: "timeout", state: "timed out" };
+  if (code === "EHOSTUNREACH" || code === "ENETUNREACH") {
+    return { code: "unreachable", state: "no route to it" };
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  if (message.includes("lookup address")) {
+    return { code: "unreachable", state: "its name does not resolve" };
+  }
+  return { code: "unexpected", state: message };
+}
+
+function osCode(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !("code" in error)) return undefined;
+  return typeof error.code === "string" ? error.code : undefined;
+}

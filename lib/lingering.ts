@@ -1,0 +1,109 @@
+/**
+ * The lingering close: gives a client its last bytes, if any, and ends the connection so that it
+ * really receives them. A plain `close` with unread input sends a reset, and the peer may lose
+ * what was just written; so the stream is half-closed, and what the client still sends is read
+ * and dropped until it closes too, for a bounded time (nginx calls it `lingering_close`).
+ *
+ * It happens beside the bridges, so a client that is slow to go holds none.
+ */
+import type { Client } from "./client.ts";
+import type { Deadlines, Expiring } from "./deadlines.ts";
+
+/** The limits of all lingering closes. */
+export interface LingeringOptions {
+  /** How long a client may stay silent, in milliseconds; in all it has six times as long. */
+  readonly timeoutMs: number;
+  /** How many may linger at once; one more is closed as soon as its last bytes are written. */
+  readonly countMax: number;
+  /** What watches the deadlines. */
+  readonly deadlines: Deadlines;
+}
+
+/** A client has this many times the silence allowed, in all. */
+const TOTAL_FACTOR = 6;
+const NOTHING = new Uint8Array(0);
+
+/** The clients that are on their way out. */
+export class Lingering {
+  readonly #options: LingeringOptions;
+  readonly #closings = new Map<Client, Promise<void>>();
+
+  /** Nobody lingers yet. */
+  constructor(options: LingeringOptions) {
+    this.#options = options;
+  }
+
+  /** How many linger. */
+  get size(): number {
+    return this.#closings.size;
+  }
+
+  /** Takes a client over and sees it out. Returns at once. */
+  close(client: Client, lastBytes: Uint8Array = NOTHING): void {
+    if (client.closed) return;
+    if (client.ended && lastBytes.length === 0) return client[Symbol.dispose]();
+    const closing = new Closing(client, this.#options);
+    const patient = this.#closings.size < this.#options.countMax;
+    this.#closings.set(
+      client,
+      closing.run(lastBytes, patient).finally(() => this.#closings.delete(client)),
+    );
+  }
+
+  /** Resolves when nobody lingers. */
+  async settled(): Promise<void> {
+    while (this.#closings.size > 0) await Promise.all(this.#closings.values());
+  }
+
+  /** Closes all that linger, now. */
+  cut(): void {
+    for (const client of this.#closings.keys()) client[Symbol.dispose]();
+  }
+}
+
+class Closing implements Expiring {
+  readonly #client: Client;
+  readonly #options: LingeringOptions;
+  readonly #startedMs: number;
+  #activeMs: number;
+
+  constructor(client: Client, options: LingeringOptions) {
+    this.#client = client;
+    this.#options = options;
+    this.#startedMs = this.#activeMs = options.deadlines.now;
+  }
+
+  async run(lastBytes: Uint8Array, patient: boolean): Promise<void> {
+    const { deadlines } = this.#options;
+    const { conn } = this.#client;
+    deadlines.watch(this);
+    try {
+      for (let at = 0; at < lastBytes.length;) at += await conn.write(lastBytes.subarray(at));
+      await conn.closeWrite();
+      if (patient) await this.#dropInput();
+    } catch {
+      // The client is gone or out of time: it is closed either way.
+    } finally {
+      deadlines.unwatch(this);
+      this.#client[Symbol.dispose]();
+    }
+  }
+
+  expiresAt(): number {
+    const { timeoutMs } = this.#options;
+    return Math.min(this.#activeMs + timeoutMs, this.#startedMs + TOTAL_FACTOR * timeoutMs);
+  }
+
+  expire(): void {
+    this.#client[Symbol.dispose]();
+  }
+
+  async #dropInput(): Promise<void> {
+    const client = this.#client;
+    while (!client.ended) {
+      if (!client.receiving) client.dropHeld();
+      await client.receive();
+      this.#activeMs = this.#options.deadlines.now;
+    }
+  }
+}

@@ -1,0 +1,22 @@
+/**
+ * `least-entries`: the backend with the fewest entries, ties to fewer errors, then to the order
+ * given. Its source is the probing balancer; that what was sent since the last probe counts as
+ * well is ours, so that between two probes the load spreads as the counts would, instead of all
+ * of it landing on one backend. O(n).
+ */
+import type { Candidate, Policy } from "./mod.ts";
+
+/** Makes the policy. It has no state: all it needs stands in the candidates. */
+export function leastEntries(): Policy {
+  return {
+    pick<T extends Candidate>(candidates: readonly T[]): T {
+      return candidates.reduce((best, next) => isBetter(next, best) ? next : best);
+    },
+  };
+}
+
+function isBetter(next: Candidate, best: Candidate): boolean {
+  if (next.entries !== best.entries) return next.entries < best.entries;
+  if (next.errors !== best.errors) return next.errors < best.errors;
+  return next.order < best.order;
+}

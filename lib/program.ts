@@ -1,0 +1,77 @@
+/** The program: command line, signals, exit codes. What `main.ts` runs. */
+import denoJson from "../deno.json" with { type: "json" };
+import { Balancer } from "./balancer.ts";
+import { parseCommandLine, usage } from "./cli.ts";
+import { type Config, ConfigError } from "./config.ts";
+import { BalancerError } from "./errors.ts";
+import { log, startLog } from "./log.ts";
+
+/** What the process answers with. */
+export const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
+
+/** Runs until it is stopped. Resolves to the exit code. */
+export async function run(args: readonly string[]): Promise<number> {
+  try {
+    const command = parseCommandLine(args);
+    if (command.kind === "help") return print(usage());
+    if (command.kind === "version") return print(`loadbalancer ${denoJson.version}\n`);
+    return await serve(command.config);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return complain(`${error.message} (see --help)`, EXIT.usage);
+  }
+}
+
+async function serve(config: Config): Promise<number> {
+  await using _log = await startLog({ level: config.logLevel, format: config.logFormat });
+  let balancer: Balancer;
+  try {
+    balancer = new Balancer(config);
+  } catch (error) {
+    if (!(error instanceof BalancerError)) throw error;
+    return complain(error.message, EXIT.failed);
+  }
+  using signals = new StopSignals();
+  log.info(`${await signals.first}: accepting no more clients; once more to end now`);
+  await Promise.race([balancer.stop(), signals.second]);
+  return EXIT.ok;
+}
+
+/** SIGTERM and SIGINT: the first asks to drain, the second ends the process. */
+class StopSignals implements Disposable {
+  readonly #first = Promise.withResolvers<Deno.Signal>();
+  readonly #second = Promise.withResolvers<Deno.Signal>();
+  readonly #listeners: readonly (readonly [Deno.Signal, () => void])[];
+
+  constructor() {
+    let count = 0;
+    const listen = (signal: Deno.Signal): readonly [Deno.Signal, () => void] => {
+      const listener = (): void => (++count === 1 ? this.#first : this.#second).resolve(signal);
+      Deno.addSignalListener(signal, listener);
+      return [signal, listener];
+    };
+    this.#listeners = [listen("SIGTERM"), listen("SIGINT")];
+  }
+
+  get first(): Promise<Deno.Signal> {
+    return this.#first.promise;
+  }
+
+  get second(): Promise<Deno.Signal> {
+    return this.#second.promise;
+  }
+
+  [Symbol.dispose](): void {
+    for (const [signal, listener] of this.#listeners) Deno.removeSignalListener(signal, listener);
+  }
+}
+
+function print(text: string): number {
+  Deno.stdout.writeSync(new TextEncoder().encode(text));
+  return EXIT.ok;
+}
+
+function complain(text: string, exitCode: number): number {
+  Deno.stderr.writeSync(new TextEncoder().encode(`loadbalancer: ${text}\n`));
+  return exitCode;
+}

@@ -1,0 +1,259 @@
+/**
+ * The tunnel: copies bytes both ways between a client and one backend until both directions have
+ * ended. Called by the bridge, which owns the client before and after.
+ *
+ * - Each direction ends by itself: the end of one is passed on as a half-close, and the other goes
+ *   on. (`pipeTo` would close the whole connection and lose the answer of a client that
+ *   half-closes.)
+ * - Back-pressure: a direction reads again only when all that it read has been written.
+ * - Until the answer begins, the client's bytes are held, so that another backend can be tried
+ *   where that is safe.
+ * - One deadline moves along with the traffic; a message costs no timer, see `deadlines.ts`.
+ *
+ * Invariants: the backend's connection is closed when `run` returns; the client is then either
+ * closed or nobody reads from or writes to it, but for a read that is under way, which whoever
+ * comes next joins by `client.receive`; no promise is left to reject by itself.
+ */
+import type { Buffers } from "./buffers.ts";
+import type { Client } from "./client.ts";
+import type { Deadlines, Expiring } from "./deadlines.ts";
+import { isSafeToResend } from "./resend.ts";
+
+/**
+ * What became of it: `carried` to its end; the backend `ended` before its first byte, and another
+ * may be tried; the backend stayed `silent` for too long after a request.
+ */
+export type TunnelEnd = "carried" | "ended" | "silent";
+
+/** What a tunnel works with; the same for all. */
+export interface TunnelOptions {
+  /** May a request be sent again to another backend, where that is safe? */
+  readonly resend: boolean;
+  /** How long a backend may stay silent after the client's bytes, in milliseconds. */
+  readonly firstByteTimeoutMs: number;
+  /** How long both may stay silent, in milliseconds. */
+  readonly idleTimeoutMs: number;
+  /** How long a client may stay silent after the backend's end, in milliseconds. */
+  readonly lingerTimeoutMs: number;
+  /** What watches the deadline. */
+  readonly deadlines: Deadlines;
+  /** Where buffers come from. */
+  readonly buffers: Buffers;
+}
+
+/** One client and one backend. */
+export class Tunnel implements Expiring {
+  /** Bytes sent to the backend. */
+  bytesUp = 0;
+  /** Bytes sent to the client. */
+  bytesDown = 0;
+
+  readonly #client: Client;
+  readonly #backend: Deno.TcpConn;
+  readonly #options: TunnelOptions;
+  /** When a byte last moved. */
+  #activeMs: number;
+  /** Has the answer begun? */
+  #answered = false;
+  #backendEnded = false;
+  /** Did the deadline of the first byte pass? */
+  #silent = false;
+  /** Were bytes of the client dropped before the answer began? */
+  #forgot = false;
+  #quickUp = false;
+  #quickDown = false;
+  /** Has `run` returned? The client is no longer this tunnel's. */
+  #over = false;
+
+  /** Takes over the backend's connection, and the client until {@linkcode run} returns. */
+  constructor(client: Client, backend: Deno.TcpConn, options: TunnelOptions) {
+    this.#client = client;
+    this.#backend = backend;
+    this.#options = options;
+    this.#activeMs = options.deadlines.now;
+  }
+
+  /** Copies until the end. Never rejects. */
+  async run(): Promise<TunnelEnd> {
+    this.#options.deadlines.watch(this);
+    const up = this.#up();
+    await this.#down();
+    const end = this.#end();
+    if (end === "carried") {
+      await this.#passEndDown();
+      await up;
+    }
+    this.#over = true;
+    this.#options.deadlines.unwatch(this);
+    this.#backend[Symbol.dispose]();
+    if (!this.#client.receiving) await up;
+    return end;
+  }
+
+  /**
+   * When this is given up if nothing moves: after a request, the answer has a deadline of its own
+   * to begin; after the backend's end, the client has a little time to take it in.
+   */
+  expiresAt(): number {
+    const { firstByteTimeoutMs, idleTimeoutMs, lingerTimeoutMs } = this.#options;
+    if (this.#backendEnded) return this.#activeMs + lingerTimeoutMs;
+    return this.#activeMs + (this.#owesAnswer() ? firstByteTimeoutMs : idleTimeoutMs);
+  }
+
+  /** Gives up the backend alone if it owes an answer, else both sides. */
+  expire(): void {
+    this.#silent = this.#owesAnswer();
+    if (this.#silent) this.#backend[Symbol.dispose]();
+    else this.#close();
+  }
+
+  #owesAnswer(): boolean {
+    return !this.#answered && !this.#backendEnded && this.bytesUp > 0;
+  }
+
+  /** Backend to client, until the backend's end. */
+  async #down(): Promise<void> {
+    const { deadlines, buffers } = this.#options;
+    const { conn } = this.#client;
+    let buffer = buffers.take();
+    let writing = false;
+    try {
+      for (;;) {
+        const count = await this.#backend.read(buffer);
+        if (count === null) break;
+        this.#answered = true;
+        this.#activeMs = deadlines.now;
+        writing = true;
+        if (this.bytesDown > 0 && !this.#quickDown) this.#quickDown = noDelay(conn);
+        for (let at = 0; at < count;) {
+          at += await conn.write(slice(buffer, at, count));
+          this.#activeMs = deadlines.now;
+        }
+        writing = false;
+        this.bytesDown += count;
+        buffer = buffers.fit(buffer, count);
+      }
+    } catch {
+      // A backend that breaks the connection has ended; a client that does so leaves nobody to
+      // serve.
+      if (writing) this.#close();
+    }
+    buffers.give(buffer);
+    this.#backendEnded = true;
+    this.#activeMs = deadlines.now;
+  }
+
+  /** What the backend's end means. */
+  #end(): TunnelEnd {
+    if (this.#answered || this.#client.closed) return "carried";
+    if (this.#silent) return "silent";
+    return this.#options.resend && !this.#forgot && this.#isSafe() ? "ended" : "carried";
+  }
+
+  #isSafe(): boolean {
+    return this.bytesUp === 0 || isSafeToResend(this.#client.heldFrom(0));
+  }
+
+  async #passEndDown(): Promise<void> {
+    if (this.#client.ended || this.#client.closed) return;
+    try {
+      await this.#client.conn.closeWrite();
+    } catch {
+      this.#close(); // The client broke the connection.
+    }
+  }
+
+  /** Client to backend, until the client's end or until the backend takes no more. */
+  async #up(): Promise<void> {
+    try {
+      const flowing = await this.#upHeld() && await this.#upFlowing();
+      if (flowing && !this.#backendEnded) await this.#passEndUp();
+    } catch {
+      // The client broke the connection, or this side closed it.
+      if (!this.#over) this.#close();
+    }
+  }
+
+  /** Until the answer begins, what is sent stays held. False: the backend takes no more. */
+  async #upHeld(): Promise<boolean> {
+    const client = this.#client;
+    for (let sent = 0;;) {
+      const held = client.held;
+      if (sent < held && !await this.#send(client.heldFrom(sent))) return false;
+      sent = held;
+      if (sent < client.held) continue;
+      if (client.ended || (this.#answered && !client.receiving)) return true;
+      if (client.full) {
+        client.dropHeld();
+        this.#forgot = true;
+        sent = 0;
+      }
+      await client.receive();
+      if (this.#over) return false;
+      this.#activeMs = this.#options.deadlines.now;
+    }
+  }
+
+  /** From the answer's first byte on, nothing is held. False: the backend takes no more. */
+  async #upFlowing(): Promise<boolean> {
+    const client = this.#client;
+    if (client.ended) return true;
+    const { deadlines, buffers } = this.#options;
+    let buffer = client.releaseBuffer();
+    try {
+      for (;;) {
+        const count = await client.conn.read(buffer);
+        if (count === null) break;
+        this.#activeMs = deadlines.now;
+        if (!await this.#send(slice(buffer, 0, count))) return false;
+        buffer = buffers.fit(buffer, count);
+      }
+      client.ended = true;
+      return true;
+    } finally {
+      buffers.give(buffer);
+    }
+  }
+
+  /** Sends to the backend. False: it takes no more; what that means, its own end will tell. */
+  async #send(bytes: Uint8Array): Promise<boolean> {
+    try {
+      if (this.bytesUp > 0 && !this.#quickUp) this.#quickUp = noDelay(this.#backend);
+      for (let at = 0; at < bytes.length;) {
+        const count = await this.#backend.write(at === 0 ? bytes : bytes.subarray(at));
+        at += count;
+        this.bytesUp += count;
+        this.#activeMs = this.#options.deadlines.now;
+      }
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  async #passEndUp(): Promise<void> {
+    try {
+      await this.#backend.closeWrite();
+    } catch {
+      // The backend broke the connection: the other direction sees it too, and decides.
+    }
+  }
+
+  #close(): void {
+    this.#client[Symbol.dispose]();
+    this.#backend[Symbol.dispose]();
+  }
+}
+
+/**
+ * Sends small pieces at once. Only a second write can be held back by Nagle's algorithm, so a
+ * connection of one message each way is spared the two system calls.
+ */
+function noDelay(conn: Deno.TcpConn): true {
+  conn.setNoDelay(true);
+  return true;
+}
+
+function slice(buffer: Uint8Array, start: number, end: number): Uint8Array {
+  return start === 0 && end === buffer.length ? buffer : buffer.subarray(start, end);
+}
