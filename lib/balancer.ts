@@ -253,8 +253,8 @@ export class Balancer implements AsyncDisposable {
 
   #flipped(backend: Backend): void {
     const { state, reason } = backend.health;
-    if (state === "ready") log.info("{backend} is ready", { backend: backend.name });
-    else log.warning("{backend} is down: {reason}", { backend: backend.name, reason });
+    if (state === "ready") return log.info("{backend} is ready", { backend: backend.name });
+    log.warning("{backend} is down: {reason}", { backend: backend.name, reason });
     this.#prober.doubt();
   }
 

@@ -9,7 +9,7 @@
  */
 import type { Backend, Lease } from "./backend.ts";
 import type { Client } from "./client.ts";
-import { type Clock } from "./clock.ts";
+import type { Clock } from "./clock.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { dial } from "./dial.ts";
 import { BalancerError } from "./errors.ts";
@@ -73,29 +73,47 @@ export async function bridge(options: BridgeOptions): Promise<void> {
 }
 
 async function carry(client: Client, options: BridgeOptions): Promise<void> {
-  const { pool, lingering, answers } = options;
+  const { lingering, answers, clock } = options;
   let tried = NONE;
   let pauseMs: number = EXHAUSTED_PAUSE_MS.first;
   while (!client.closed) {
-    using lease = pool.acquire(tried);
-    if (lease === null) return lingering.close(client, answers.nobody);
-    const conn = await connect(lease, options);
-    if (conn === "failed") {
-      tried = [...tried, lease.backend];
-    } else if (conn === "exhausted") {
+    const outcome = await attempt(client, tried, options);
+    if (outcome === "carried") return lingering.close(client);
+    if (outcome === "nobody") return lingering.close(client, answers.nobody);
+    if (outcome === "exhausted") {
       if (hasWaitedTooLong(client, options)) return lingering.close(client, answers.busy);
-      lease[Symbol.dispose]();
-      await pause(pauseMs, options.clock);
+      await pause(pauseMs, clock);
       pauseMs = Math.min(2 * pauseMs, EXHAUSTED_PAUSE_MS.most);
+    } else if (outcome === "unasked") {
+      if (!await firstBytes(client, options)) return lingering.close(client);
     } else {
-      const end = await new Tunnel(client, conn, options.tunnel).run();
-      if (end === "carried") return lingering.close(client);
-      lease.failed();
-      if (end === "silent") return lingering.close(client, answers.nobody);
-      if (client.held > 0) tried = [...tried, lease.backend];
-      else if (!await firstBytes(client, options)) return lingering.close(client);
+      tried = [...tried, outcome];
     }
   }
+}
+
+/**
+ * What became of one try: the client was `carried`; `nobody` can serve it; this machine is
+ * `exhausted`; the backend ended and was `unasked`, for the client had said nothing; or the backend
+ * that failed it.
+ */
+type Outcome = "carried" | "nobody" | "exhausted" | "unasked" | Backend;
+
+async function attempt(
+  client: Client,
+  tried: readonly Backend[],
+  options: BridgeOptions,
+): Promise<Outcome> {
+  using lease = options.pool.acquire(tried);
+  if (lease === null) return "nobody";
+  const conn = await connect(lease, options);
+  if (conn === "failed") return lease.backend;
+  if (conn === "exhausted") return "exhausted";
+  const end = await new Tunnel(client, conn, options.tunnel).run();
+  if (end === "carried") return "carried";
+  lease.failed();
+  if (end === "silent") return "nobody";
+  return client.held === 0 ? "unasked" : lease.backend;
 }
 
 async function connect(

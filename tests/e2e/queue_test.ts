@@ -1,0 +1,194 @@
+/** N bridges, and what happens to those that wait for one. */
+import { assertEquals, assertMatch } from "../support/assert.ts";
+import { startBalancer } from "../support/balancer.ts";
+import { askOnce, ByteClient, connectAndReset, get } from "../support/byte_client.ts";
+import { RawServer, readSome, writeAll } from "../support/raw_server.ts";
+import { until } from "../support/until.ts";
+
+const TRUSTING = { health: "off" } as const;
+const ANSWER = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+const BUSY = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n";
+
+/** A backend that answers when it is told to, and knows in which order it was asked. */
+class Gate {
+  readonly asked: string[] = [];
+  readonly server: RawServer;
+  most = 0;
+  #open = Promise.withResolvers<void>();
+  #now = 0;
+
+  constructor() {
+    this.server = new RawServer(async (conn) => {
+      this.most = Math.max(this.most, ++this.#now);
+      try {
+        this.asked.push((await readSome(conn)).split(" ")[1] ?? "");
+        await this.#open.promise;
+        await writeAll(conn, ANSWER);
+      } finally {
+        this.#now--;
+      }
+    });
+  }
+
+  open(): void {
+    this.#open.resolve();
+  }
+}
+
+Deno.test("queue: never more than N clients are carried, and all are served in their order", async () => {
+  const gate = new Gate();
+  await using server = gate.server;
+  await using balancer = await startBalancer([server.port], { ...TRUSTING, parallel: "1" });
+  const answers: Promise<string>[] = [];
+  for (let index = 0; index < 8; index++) {
+    answers.push(askOnce(balancer.address.port, get(`/${index}`)));
+    await until(() => balancer.snapshot().accepted === index + 1, "it was accepted");
+  }
+  assertEquals(balancer.snapshot().waiting, 7);
+  gate.open();
+  assertEquals(await Promise.all(answers), Array(8).fill(ANSWER));
+  assertEquals(gate.asked, ["/0", "/1", "/2", "/3", "/4", "/5", "/6", "/7"]);
+  assertEquals(gate.most, 1, "one at a time");
+});
+
+Deno.test("queue: with N = 3, three are carried side by side", async () => {
+  const gate = new Gate();
+  await using server = gate.server;
+  await using balancer = await startBalancer([server.port], { ...TRUSTING, parallel: "3" });
+  const answers = Array.from({ length: 9 }, () => askOnce(balancer.address.port, get("/")));
+  await until(() => balancer.snapshot().waiting === 6, "six wait");
+  assertEquals(balancer.snapshot().carried, 3);
+  gate.open();
+  assertEquals(await Promise.all(answers), Array(9).fill(ANSWER));
+  assertEquals(gate.most, 3);
+});
+
+Deno.test("queue: when it is full one more is turned away with 503 and Retry-After", async () => {
+  const gate = new Gate();
+  await using server = gate.server;
+  await using balancer = await startBalancer([server.port], {
+    ...TRUSTING,
+    parallel: "1",
+    queueMax: "1",
+  });
+  const { port } = balancer.address;
+  const first = askOnce(port, get("/1"));
+  await until(() => balancer.snapshot().carried === 1, "the first is carried");
+  const second = askOnce(port, get("/2"));
+  await until(() => balancer.snapshot().waiting === 1, "the second waits");
+  assertEquals(await askOnce(port, get("/3")), BUSY);
+  assertEquals(balancer.snapshot().turnedAway, 1);
+  gate.open();
+  assertEquals(await Promise.all([first, second]), [ANSWER, ANSWER]);
+});
+
+Deno.test("queue: who waits for too long is turned away with 503", async () => {
+  const gate = new Gate();
+  await using server = gate.server;
+  await using balancer = await startBalancer([server.port], {
+    ...TRUSTING,
+    parallel: "1",
+    queueTimeoutMs: "200ms",
+  });
+  const { port } = balancer.address;
+  const first = askOnce(port, get("/1"));
+  await until(() => balancer.snapshot().carried === 1, "the first is carried");
+  assertEquals(await askOnce(port, get("/2")), BUSY);
+  gate.open();
+  assertEquals(await first, ANSWER);
+});
+
+Deno.test("queue: in tcp mode who is turned away is closed without a word", async () => {
+  const gate = new Gate();
+  await using server = gate.server;
+  await using balancer = await startBalancer([server.port], {
+    ...TRUSTING,
+    mode: "tcp",
+    parallel: "1",
+    queueMax: "0",
+  });
+  const first = askOnce(balancer.address.port, get("/1"));
+  await until(() => balancer.snapshot().carried === 1, "the first is carried");
+  assertEquals(await askOnce(balancer.address.port, "x"), "");
+  gate.open();
+  assertEquals(await first, ANSWER);
+});
+
+Deno.test("queue: who hangs up while waiting gives its place up", async () => {
+  const gate = new Gate();
+  await using server = gate.server;
+  await using balancer = await startBalancer([server.port], {
+    ...TRUSTING,
+    parallel: "1",
+    queueMax: "2",
+  });
+  const { port } = balancer.address;
+  const first = askOnce(port, get("/1"));
+  await until(() => balancer.snapshot().carried === 1, "the first is carried");
+  const closing = await ByteClient.connect(port);
+  await until(() => balancer.snapshot().waiting === 1, "one that will close waits");
+  const resetting = connectAndReset(port, get("/never"));
+  closing[Symbol.dispose]();
+  await resetting;
+  await until(() => balancer.snapshot().accepted === 3, "all were accepted");
+  await until(() => balancer.snapshot().waiting === 0, "both have left");
+  const last = askOnce(port, get("/2"));
+  await until(() => balancer.snapshot().waiting === 1, "there is room again");
+  gate.open();
+  assertEquals(await Promise.all([first, last]), [ANSWER, ANSWER]);
+  assertEquals(gate.asked, ["/1", "/2"], "the backend never saw those that left");
+});
+
+Deno.test("queue: who ends its side while waiting, having asked, is still answered", async () => {
+  const gate = new Gate();
+  await using server = gate.server;
+  await using balancer = await startBalancer([server.port], { ...TRUSTING, parallel: "1" });
+  const first = askOnce(balancer.address.port, get("/1"));
+  await until(() => balancer.snapshot().carried === 1, "the first is carried");
+  using client = await ByteClient.connect(balancer.address.port);
+  await (await client.send(get("/2"))).end();
+  await until(() => balancer.snapshot().waiting === 1, "it waits");
+  gate.open();
+  assertEquals(await first, ANSWER);
+  assertEquals(await client.receiveAll(), ANSWER);
+});
+
+Deno.test("queue: a silent client holds its bridge only as long as the idle deadline", async () => {
+  await using server = new RawServer(async (conn) => {
+    if (await readSome(conn) !== "") await writeAll(conn, ANSWER);
+  });
+  await using balancer = await startBalancer([server.port], {
+    ...TRUSTING,
+    parallel: "1",
+    idleTimeoutMs: "200ms",
+  });
+  using _silent = await ByteClient.connect(balancer.address.port);
+  await until(() => balancer.snapshot().carried === 1, "the silent one is carried");
+  assertMatch(await askOnce(balancer.address.port, get("/")), /ok$/);
+});
+
+Deno.test("queue: bytes sent while waiting are all carried, however many", async () => {
+  const release = Promise.withResolvers<void>();
+  let received = 0;
+  await using server = new RawServer(async (conn, index) => {
+    if (index === 0) await release.promise;
+    const buffer = new Uint8Array(65_536);
+    for (let count = await conn.read(buffer); count !== null; count = await conn.read(buffer)) {
+      if (index === 1) received += count;
+    }
+    await writeAll(conn, ANSWER);
+  });
+  await using balancer = await startBalancer([server.port], { ...TRUSTING, parallel: "1" });
+  using first = await ByteClient.connect(balancer.address.port);
+  await until(() => balancer.snapshot().carried === 1, "the first is carried");
+  using second = await ByteClient.connect(balancer.address.port);
+  const sending = second.send(new Uint8Array(3_000_000)).then((client) => client.end());
+  await until(() => balancer.snapshot().waiting === 1, "the second waits");
+  release.resolve();
+  await first.end();
+  assertEquals(await first.receiveAll(), ANSWER);
+  first[Symbol.dispose]();
+  await sending;
+  assertEquals(await second.receiveAll(), ANSWER);
+  assertEquals(received, 3_000_000);
+});
