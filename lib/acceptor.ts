@@ -111,7 +111,7 @@ function hasNoIpv6(error: unknown): boolean {
 function listenState(address: Address, error: unknown, failure: SocketFailure): string {
   if (error instanceof Deno.errors.AddrInUse) return "another program listens there already";
   if (error instanceof Deno.errors.AddrNotAvailable) return "not an address of this machine";
-  if (failure.code === "permission" && address.port < 1024) {
+  if (error instanceof Deno.errors.PermissionDenied && address.port < 1024) {
     return `${failure.state} (ports below 1024 need root or CAP_NET_BIND_SERVICE)`;
   }
   return failure.state;

@@ -27,12 +27,17 @@ export class RawServer implements AsyncDisposable {
     return this.#live.size;
   }
 
-  /** Closes everything. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#listener.close();
+  /** Closes everything; a second time does nothing. */
+  async close(): Promise<void> {
+    this.#listener[Symbol.dispose]();
     await this.#accepting;
     for (const conn of this.#live.keys()) conn[Symbol.dispose]();
     await Promise.all(this.#live.values());
+  }
+
+  /** The same as {@linkcode close}. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 
   async #accept(script: Script): Promise<void> {

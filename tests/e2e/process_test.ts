@@ -1,0 +1,233 @@
+/** The program as users run it: arguments, output, signals, exit codes, and lack of means. */
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
+import { BalancerProcess, type ProcessEnd } from "../support/balancer_process.ts";
+import { askOnce, ByteClient, connectAndReset, get } from "../support/byte_client.ts";
+import { FILES } from "../support/http_clients.ts";
+import { type HttpServer, startHttpServer } from "../support/httpserver.ts";
+import { deadPort, RawServer, readSome, writeAll } from "../support/raw_server.ts";
+import { until } from "../support/until.ts";
+
+async function runToEnd(...args: string[]): Promise<ProcessEnd> {
+  await using process = new BalancerProcess(args);
+  return await process.end();
+}
+
+function server(): Promise<HttpServer> {
+  return startHttpServer({ files: FILES });
+}
+
+const USAGE_ERRORS: readonly (readonly [args: string, message: string])[] = [
+  ["", "PORT: missing; expected PORT SERVER..."],
+  ["8080", "SERVER: missing; expected at least one"],
+  ["8080 1234 --nonsense", "--nonsense: unknown option"],
+  ["8080 1234 -N 0", '-N/--parallel "0": expected a whole number from 1 to 1000000'],
+  ["8080 70000", 'SERVER "70000": expected a port (1 to 65535), host:port or [ipv6]:port'],
+];
+
+for (const [args, message] of USAGE_ERRORS) {
+  Deno.test(`program: "loadbalancer ${args}" is told what is wrong in one line, exit 2`, async () => {
+    const end = await runToEnd(...args.split(" ").filter((part) => part !== ""));
+    assertEquals(end, { code: 2, stdout: "", stderr: `loadbalancer: ${message} (see --help)\n` });
+  });
+}
+
+Deno.test("program: --help and --version go to stdout, exit 0", async () => {
+  const help = await runToEnd("--help");
+  assertEquals([help.code, help.stderr], [0, ""]);
+  assertStringIncludes(help.stdout, "Usage: loadbalancer [OPTIONS] PORT SERVER");
+  const version = await runToEnd("-V");
+  assertEquals([version.code, version.stderr], [0, ""]);
+  assertMatch(version.stdout, /^loadbalancer \d+\.\d+\.\d+\n$/);
+});
+
+Deno.test("program: a port that is taken is named, exit 1", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const address = `127.0.0.1:${listener.addr.port}`;
+  const { code, stderr } = await runToEnd(address, "1234");
+  assertEquals(code, 1);
+  assertEquals(
+    stderr,
+    `loadbalancer: Cannot listen on ${address}: another program listens there already\n`,
+  );
+});
+
+Deno.test("program: without --allow-net it says which flag to add, exit 1", async () => {
+  await using process = new BalancerProcess(["0", "1234"], { permissions: [] });
+  const { code, stderr } = await process.end();
+  assertEquals(code, 1);
+  assertEquals(
+    stderr,
+    "loadbalancer: Cannot listen on [::]:0: not allowed by Deno (run with --allow-net)\n",
+  );
+});
+
+Deno.test("program: at start it prints what it understood; nothing per connection", async () => {
+  await using backend = await server();
+  const dead = deadPort();
+  await using process = new BalancerProcess(["0", `${backend.port}`, `${dead}`, "-N8"]);
+  const port = await process.port();
+  await process.says(/Serving: 1 of 2 servers ready/);
+  const before = process.stderr;
+  assertMatch(before, /Listening on \[::\]:\d+: bridge mode, least-entries, 8 bridges, health /);
+  assertStringIncludes(before, `127.0.0.1:${backend.port} is ready`);
+  assertStringIncludes(before, `127.0.0.1:${dead} is down: connection refused`);
+  for (let turn = 0; turn < 20; turn++) await askOnce(port, get("/a.txt"));
+  assertEquals(process.stderr, before);
+  process.kill("SIGTERM");
+  assertEquals((await process.end()).stdout, "");
+});
+
+Deno.test("program: --log-format json writes one object a line", async () => {
+  await using process = new BalancerProcess(["0", `${deadPort()}`, "--log-format", "json"]);
+  await process.says(/Serving/);
+  process.kill("SIGTERM");
+  const { code, stderr } = await process.end();
+  assertEquals(code, 0);
+  const lines = stderr.trimEnd().split("\n").map((line) => JSON.parse(line));
+  assert(lines.every((line) => typeof line["@timestamp"] === "string" && line.message !== ""));
+  assertEquals(lines.some((line) => line.level === "WARN" || line.level === "WARNING"), true);
+});
+
+Deno.test("program: --log-level error is silent about states", async () => {
+  const port = deadPort();
+  await using process = new BalancerProcess(
+    [`127.0.0.1:${port}`, `${deadPort()}`, "--log-level", "error"],
+  );
+  await until(
+    () => askOnce(port, get("/")).then((text) => text.includes(" 500 "), () => false),
+    "it serves",
+  );
+  process.kill("SIGTERM");
+  assertEquals(await process.end(), { code: 0, stdout: "", stderr: "" });
+});
+
+Deno.test("program: SIGTERM lets what runs finish, refuses the rest, and exits 0", async () => {
+  const finish = Promise.withResolvers<void>();
+  await using backend = new RawServer(async (conn) => {
+    await readSome(conn);
+    await finish.promise;
+    await writeAll(conn, "HTTP/1.1 200 OK\r\n\r\nlate");
+  });
+  await using process = new BalancerProcess(["0", `${backend.port}`, "--health", "off"]);
+  const port = await process.port();
+  await process.says(/Serving/);
+  using client = await ByteClient.connect(port);
+  await client.send(get("/"));
+  await until(() => backend.connections === 1, "the request is at the backend");
+  process.kill("SIGTERM");
+  await process.says(/Draining: 1 clients left/);
+  await until(
+    () => ByteClient.connect(port).then((client) => (client.conn.close(), false), () => true),
+    "new clients are refused",
+  );
+  finish.resolve();
+  assertEquals(await client.receiveAll(), "HTTP/1.1 200 OK\r\n\r\nlate");
+  client[Symbol.dispose]();
+  assertEquals((await process.end()).code, 0);
+});
+
+Deno.test("program: after the drain deadline the rest is closed, exit 0", async () => {
+  await using backend = new RawServer(async (conn) => {
+    while (await readSome(conn) !== "");
+  });
+  await using process = new BalancerProcess(
+    ["0", `${backend.port}`, "--health", "off", "--drain-timeout", "200ms"],
+  );
+  const port = await process.port();
+  using client = await ByteClient.connect(port);
+  await client.send(get("/"));
+  await until(() => backend.connections === 1, "the request is at the backend");
+  process.kill("SIGINT");
+  assertEquals(await client.receiveAll(), "");
+  const { code, stderr } = await process.end();
+  assertEquals(code, 0);
+  assertStringIncludes(stderr, "Closing 1 clients that are not finished");
+});
+
+Deno.test("program: a second signal ends it at once", async () => {
+  await using backend = new RawServer(async (conn) => {
+    while (await readSome(conn) !== "");
+  });
+  await using process = new BalancerProcess(
+    ["0", `${backend.port}`, "--health", "off", "--drain-timeout", "24h"],
+  );
+  using client = await ByteClient.connect(await process.port());
+  await client.send(get("/"));
+  await until(() => backend.connections === 1, "the request is at the backend");
+  process.kill("SIGTERM");
+  await process.says(/Draining/);
+  process.kill("SIGTERM");
+  assertEquals((await process.end()).code, 0);
+});
+
+Deno.test("program: clients that reset before they are accepted do not end the listening", async () => {
+  await using backend = await server();
+  await using process = new BalancerProcess(["0", `${backend.port}`]);
+  const port = await process.port();
+  await process.says(/Serving/);
+  process.kill("SIGSTOP");
+  await Promise.all(Array.from({ length: 50 }, () => connectAndReset(port)));
+  process.kill("SIGCONT");
+  assertStringIncludes(await askOnce(port, get("/a.txt")), "alpha");
+});
+
+Deno.test("program: without descriptors it waits without spinning, and goes on when there are some", async () => {
+  await using backend = await server();
+  await using process = new BalancerProcess(["0", `${backend.port}`, "--queue-timeout", "20s"], {
+    before: "ulimit -n 48",
+  });
+  const port = await process.port();
+  await process.says(/Serving/);
+  const idle: ByteClient[] = [];
+  try {
+    for (let index = 0; index < 60; index++) idle.push(await ByteClient.connect(port));
+    await process.says(/no file descriptor left/);
+    const before = await cpuSeconds(process.pid);
+    const start = performance.now();
+    await until(() => performance.now() - start > 1000, "a second has passed");
+    assert(await cpuSeconds(process.pid) - before < 0.5, "it does not spin");
+    assertEquals(/is down/.test(process.stderr), false, "the backend is not to blame");
+  } finally {
+    for (const client of idle) client[Symbol.dispose]();
+  }
+  assertStringIncludes(await askOnce(port, get("/a.txt")), "alpha");
+});
+
+/** CPU time of a process so far. */
+async function cpuSeconds(pid: number): Promise<number> {
+  const stat = await Deno.readTextFile(`/proc/${pid}/stat`);
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+Deno.test("program: a stalled reader of stderr does not hold up the data path", async () => {
+  await using backend = await server();
+  const dead = Array.from({ length: 200 }, () => `${deadPort()}`);
+  const main = new URL("../../main.ts", import.meta.url).pathname;
+  const port = deadPort();
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--allow-net", main, `127.0.0.1:${port}`, `${backend.port}`, ...new Set(dead)],
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped", // and never read
+  }).spawn();
+  try {
+    await until(
+      () => askOnce(port, get("/a.txt")).then((text) => text.includes("alpha"), () => false),
+      "it serves",
+    );
+    for (let flap = 0; flap < 30; flap++) {
+      backend.stopAccepting();
+      await askOnce(port, get("/a.txt"));
+      await backend.startAccepting();
+      await until(
+        async () => (await askOnce(port, get("/a.txt"))).includes("alpha"),
+        "it serves after a flap",
+      );
+    }
+  } finally {
+    child.kill("SIGKILL");
+    await child.status;
+    await child.stderr.cancel();
+  }
+});

@@ -1,0 +1,95 @@
+/** The balancer as users run it: a process of its own, with `--allow-net` alone. */
+import { until } from "./until.ts";
+
+const MAIN = new URL("../../main.ts", import.meta.url).pathname;
+const DECODER = new TextDecoder();
+
+/** How to start it. */
+export interface ProcessOptions {
+  /** A shell command that runs before it in the same process, such as `ulimit -n 64`. */
+  readonly before?: string;
+  /** Permissions; the default is what the README says. */
+  readonly permissions?: readonly string[];
+}
+
+/** What a process left behind. */
+export interface ProcessEnd {
+  /** The exit code. */
+  readonly code: number;
+  /** All of stdout. */
+  readonly stdout: string;
+  /** All of stderr. */
+  readonly stderr: string;
+}
+
+/** A running balancer; ended, if need be by force, when it is disposed of. */
+export class BalancerProcess implements AsyncDisposable {
+  /** What it wrote to stderr so far. */
+  stderr = "";
+  /** What it wrote to stdout so far. */
+  stdout = "";
+  readonly #child: Deno.ChildProcess;
+  readonly #read: Promise<unknown>;
+
+  /** Starts it. */
+  constructor(args: readonly string[], options: ProcessOptions = {}) {
+    const { before = "true", permissions = ["--allow-net"] } = options;
+    const command = [Deno.execPath(), "run", "--no-prompt", ...permissions, MAIN, ...args];
+    this.#child = new Deno.Command("sh", {
+      args: ["-c", `${before}; exec "$@"`, "sh", ...command],
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    this.#read = Promise.all([
+      collect(this.#child.stdout, (text) => this.stdout += text),
+      collect(this.#child.stderr, (text) => this.stderr += text),
+    ]);
+  }
+
+  /** Its process id. */
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  /** The port it says it listens on; waits until it says so. */
+  async port(): Promise<number> {
+    const pattern = /Listening on [^ ]*:(\d+): /;
+    await this.says(pattern);
+    return Number(pattern.exec(this.stderr)?.[1]);
+  }
+
+  /** Waits until stderr matches. */
+  async says(pattern: RegExp): Promise<void> {
+    await until(() => pattern.test(this.stderr), () => `${pattern} was said in:\n${this.stderr}`);
+  }
+
+  /** Sends a signal. */
+  kill(signal: Deno.Signal): void {
+    this.#child.kill(signal);
+  }
+
+  /** Waits for its end. */
+  async end(): Promise<ProcessEnd> {
+    const { code } = await this.#child.status;
+    await this.#read;
+    return { code, stdout: this.stdout, stderr: this.stderr };
+  }
+
+  /** Ends it if it still runs. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      this.#child.kill("SIGKILL");
+    } catch {
+      // It has ended already.
+    }
+    await this.end();
+  }
+}
+
+async function collect(
+  stream: ReadableStream<Uint8Array>,
+  take: (text: string) => void,
+): Promise<void> {
+  for await (const bytes of stream) take(DECODER.decode(bytes));
+}
