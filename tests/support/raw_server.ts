@@ -89,8 +89,20 @@ export async function writeAll(conn: Deno.TcpConn, data: string | Uint8Array): P
   for (let at = 0; at < bytes.length;) at += await conn.write(bytes.subarray(at));
 }
 
-/** A port of this machine where nobody listens. */
+/**
+ * A port of this machine where nobody listens: a different one each time, and below the range
+ * from which the system takes the ports of clients and of port 0.
+ */
 export function deadPort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
+  for (;;) {
+    const port = nextDeadPort++;
+    try {
+      Deno.listen({ hostname: "127.0.0.1", port }).close();
+      return port;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
+  }
 }
+
+let nextDeadPort = 20_000 + 500 * (Deno.pid % 20);
