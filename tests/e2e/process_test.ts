@@ -202,7 +202,8 @@ async function cpuSeconds(pid: number): Promise<number> {
 
 Deno.test("program: a stalled reader of stderr does not hold up the data path", async () => {
   await using backend = await server();
-  const dead = Array.from({ length: 200 }, () => `${deadPort()}`);
+  // A line for each that is down is more than the 64 KiB that a pipe holds.
+  const dead = Array.from({ length: 1200 }, () => `${deadPort()}`);
   const main = new URL("../../main.ts", import.meta.url).pathname;
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "--allow-net", main, "0", `${backend.port}`, ...dead],
