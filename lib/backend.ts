@@ -6,6 +6,16 @@ import { type Address, formatAddress } from "./address.ts";
 import { Health, type HealthOptions } from "./health.ts";
 import type { Candidate } from "./policy/mod.ts";
 
+/** The moment when a probe set out. */
+export interface CountMark {
+  /** Sent to the backend since its count was last asked for; it is in the new count. */
+  readonly sent: number;
+  /** What of that it has served. */
+  readonly served: number;
+  /** Was it down? */
+  readonly wasDown: boolean;
+}
+
 /** A server that clients are sent to. */
 export class Backend implements Candidate {
   /** Where it listens. */
@@ -31,8 +41,9 @@ export class Backend implements Candidate {
   #probedEntries = -1;
   /** Added to its own count after a restart, so that it does not draw all traffic. */
   #levelling = 0;
-  /** Sent to it since its count was last asked for. */
+  /** Since its count was last asked for: what was sent to it, and what of that it has served. */
   #sent = 0;
+  #served = 0;
 
   /** A backend of which nothing is known yet. */
   constructor(address: Address, order: number, options: HealthOptions, now: number) {
@@ -48,27 +59,29 @@ export class Backend implements Candidate {
   }
 
   /** What {@linkcode counted} needs to know about the moment when a probe set out. */
-  get sent(): number {
-    return this.#sent;
+  mark(): CountMark {
+    return { sent: this.#sent, served: this.#served, wasDown: this.health.state === "down" };
   }
 
   /**
-   * Takes in the counts that a probe brought back.
-   * @param sentBefore {@linkcode sent} when the probe set out: that much is in the new count.
+   * Takes in the counts that a probe brought back. A count that went backwards is a restart: the
+   * backend goes on level with the least of the others.
    * @param leastOfOthers the fewest {@linkcode entries} among the others that are ready, or null.
-   * A count that went backwards is a restart: the backend goes on level with the least of the
-   * others.
    */
   counted(
     counts: { readonly entries: number; readonly errors: number },
-    sentBefore: number,
+    mark: CountMark,
     leastOfOthers: number | null,
   ): void {
-    const restarted = counts.entries < this.#probedEntries;
+    // What it has served since is in its count for certain only if it was down in between.
+    const least = this.#probedEntries + (mark.wasDown ? mark.served : 0);
+    if (counts.entries < least) {
+      this.#levelling = Math.max(0, (leastOfOthers ?? 0) - counts.entries);
+    }
     this.#probedEntries = counts.entries;
     this.errors = counts.errors;
-    this.#sent -= sentBefore;
-    if (restarted) this.#levelling = Math.max(0, (leastOfOthers ?? 0) - counts.entries);
+    this.#sent -= mark.sent;
+    this.#served -= mark.served;
   }
 
   /** Counts a connection that is given to it. */
@@ -81,7 +94,10 @@ export class Backend implements Candidate {
   /** Counts the end of a connection; `served` is false if the backend did not take it. */
   end(served: boolean): void {
     this.inFlight--;
-    if (served) return;
+    if (served) {
+      this.#served++;
+      return;
+    }
     this.failures++;
     this.#sent = Math.max(0, this.#sent - 1);
   }

@@ -145,9 +145,9 @@ export class Balancer implements AsyncDisposable {
     return new Prober({
       backends: this.#pool.backends,
       probe: async (backend) => {
-        const sentBefore = backend.sent;
+        const mark = backend.mark();
         const result = await probe(backend.address, options);
-        if (result !== null) this.#pool.probed(backend, result, sentBefore);
+        if (result !== null) this.#pool.probed(backend, result, mark);
       },
       inDoubt: (backend) => backend.health.inDoubt,
       rounds: health !== "off",

@@ -6,7 +6,7 @@
  * numbers; a policy only ever sees backends that may be used.
  */
 import type { Address } from "./address.ts";
-import { Backend, Lease } from "./backend.ts";
+import { Backend, type CountMark, Lease } from "./backend.ts";
 import type { HealthOptions, HealthState, Observation } from "./health.ts";
 import type { Policy } from "./policy/mod.ts";
 
@@ -83,10 +83,10 @@ export class Pool {
     return candidates.length === 0 ? null : new Lease(this.#policy.pick(candidates));
   }
 
-  /** Takes in what a probe found out; `sentBefore` is `backend.sent` when it set out. */
-  probed(backend: Backend, result: ProbeResult, sentBefore: number): void {
+  /** Takes in what a probe found out that set out at that mark. */
+  probed(backend: Backend, result: ProbeResult, mark: CountMark): void {
     if (result.ok && result.counts !== undefined) {
-      backend.counted(result.counts, sentBefore, this.#leastEntriesBut(backend));
+      backend.counted(result.counts, mark, this.#leastEntriesBut(backend));
     }
     this.#observe(backend, result);
   }

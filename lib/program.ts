@@ -1,10 +1,11 @@
-/** The program: command line, signals, exit codes. What `main.ts` runs. */
+/** The program: command line to exit code. What `main.ts` runs. */
 import denoJson from "../deno.json" with { type: "json" };
 import { Balancer } from "./balancer.ts";
 import { parseCommandLine, usage } from "./cli.ts";
 import { type Config, ConfigError } from "./config.ts";
 import { BalancerError } from "./errors.ts";
 import { log, startLog } from "./log.ts";
+import { StopSignals } from "./signals.ts";
 
 /** What the process answers with. */
 export const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
@@ -24,6 +25,7 @@ export async function run(args: readonly string[]): Promise<number> {
 
 async function serve(config: Config): Promise<number> {
   await using _log = await startLog({ level: config.logLevel, format: config.logFormat });
+  using signals = new StopSignals();
   let balancer: Balancer;
   try {
     balancer = new Balancer(config);
@@ -31,39 +33,10 @@ async function serve(config: Config): Promise<number> {
     if (!(error instanceof BalancerError)) throw error;
     return complain(error.message, EXIT.failed);
   }
-  using signals = new StopSignals();
-  log.info(`${await signals.first}: accepting no more clients; once more to end now`);
+  await signals.first;
+  log.info("Asked to stop: accepting no more clients; once more to end now");
   await Promise.race([balancer.stop(), signals.second]);
   return EXIT.ok;
-}
-
-/** SIGTERM and SIGINT: the first asks to drain, the second ends the process. */
-class StopSignals implements Disposable {
-  readonly #first = Promise.withResolvers<Deno.Signal>();
-  readonly #second = Promise.withResolvers<Deno.Signal>();
-  readonly #listeners: readonly (readonly [Deno.Signal, () => void])[];
-
-  constructor() {
-    let count = 0;
-    const listen = (signal: Deno.Signal): readonly [Deno.Signal, () => void] => {
-      const listener = (): void => (++count === 1 ? this.#first : this.#second).resolve(signal);
-      Deno.addSignalListener(signal, listener);
-      return [signal, listener];
-    };
-    this.#listeners = [listen("SIGTERM"), listen("SIGINT")];
-  }
-
-  get first(): Promise<Deno.Signal> {
-    return this.#first.promise;
-  }
-
-  get second(): Promise<Deno.Signal> {
-    return this.#second.promise;
-  }
-
-  [Symbol.dispose](): void {
-    for (const [signal, listener] of this.#listeners) Deno.removeSignalListener(signal, listener);
-  }
 }
 
 function print(text: string): number {
