@@ -10,7 +10,7 @@
 const SIZES = [2 * 1024, 16 * 1024, 64 * 1024] as const;
 
 /** The largest buffer, in bytes. */
-export const BUFFER_BYTES_MAX = SIZES[2];
+export const BUFFER_BYTES_MAX: number = SIZES[2];
 
 /** How many free buffers of each size are kept: 4 MiB, 4 MiB, 16 MiB at the most. */
 const KEPT_MAX = [2048, 256, 256] as const;

@@ -26,7 +26,7 @@ const SETTINGS = Object.entries(OPTIONS) as [Setting, Option<unknown>][];
  * Throws a {@linkcode ConfigError}.
  */
 export function parseCommandLine(args: readonly string[]): Command {
-  const parsed = parseArgs(args, {
+  const parsed = parseArgs(args.map(spellOut), {
     string: ["_", ...SETTINGS.map(([, option]) => option.name)],
     boolean: ["help", "version"],
     alias: { help: "h", version: "V", ...letters() },
@@ -88,6 +88,13 @@ const SWITCHES: readonly (readonly [string, string])[] = [
   ["-h, --help", "show this and exit"],
   ["-V, --version", "show the version and exit"],
 ];
+
+/** `-X1h` as `--interval=1h`: the parser takes a value behind a letter only where it is a number. */
+function spellOut(argument: string): string {
+  const [, letter, value] = /^-([A-Za-z])=?(.+)$/.exec(argument) ?? [];
+  const option = SETTINGS.find(([, each]) => each.letter !== undefined && each.letter === letter);
+  return option === undefined ? argument : `--${option[1].name}=${value}`;
+}
 
 function letters(): Record<string, string> {
   const pairs = SETTINGS.flatMap(([, { name, letter }]) =>

@@ -136,7 +136,8 @@ export const OPTIONS = {
 /** The names of all settings. */
 export type Setting = keyof typeof OPTIONS;
 
-type Values = { readonly [K in Setting]: ReturnType<(typeof OPTIONS)[K]["parse"]> };
+/** The value of each setting, as its option reads it. */
+export type Values = { readonly [K in Setting]: ReturnType<(typeof OPTIONS)[K]["parse"]> };
 
 /** All settings, validated and frozen. Times are in milliseconds. */
 export interface Config extends Omit<Values, "policy"> {
@@ -160,6 +161,7 @@ export interface ConfigSource {
 
 /** A setting that cannot be: which one, what was given, and what was expected. */
 export class ConfigError extends Error {
+  /** Always the same. */
   override readonly name = "ConfigError";
 
   /** `argument` is named as it would be typed. */

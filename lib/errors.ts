@@ -35,6 +35,7 @@ export interface BalancerErrorOptions {
 
 /** The one error class of this project. */
 export class BalancerError extends Error {
+  /** Always the same. */
   override readonly name = "BalancerError";
   /** What came of it, without what was tried. */
   readonly state: string;

@@ -11,7 +11,6 @@ import {
   getLogger,
   getStreamSink,
   getTextFormatter,
-  type Logger,
   type TextFormatter,
   type TextFormatterOptions,
 } from "@logtape/logtape";
@@ -25,8 +24,18 @@ export const LOG_FORMATS = ["text", "json"] as const;
 /** For people, or for programs. */
 export type LogFormat = (typeof LOG_FORMATS)[number];
 
+/** What is logged with. A `{name}` in a message stands for the property of that name. */
+export interface Log {
+  /** What an operator wants to have seen. */
+  info(message: string, properties?: Record<string, unknown>): void;
+  /** What an operator should look at some time. */
+  warning(message: string, properties?: Record<string, unknown>): void;
+  /** What an operator should look at now. */
+  error(message: string, properties?: Record<string, unknown>): void;
+}
+
 /** Where all lines of this program go. Silent until {@linkcode startLog} is called. */
-export const log: Logger = getLogger(["loadbalancer"]);
+export const log: Log = getLogger(["loadbalancer"]);
 
 const LINES_MAX = 1000;
 const FLUSH_MS = 20;

@@ -11,7 +11,7 @@ export const HEAD_BYTES_MAX = 16 * 1024;
 /** The longest body that is read, in bytes: two numbers need far less. */
 export const BODY_BYTES_MAX = 1024;
 /** The most bytes worth reading: a longer answer breaks one of the bounds. */
-export const ANSWER_BYTES_MAX = HEAD_BYTES_MAX + 8 * BODY_BYTES_MAX;
+export const ANSWER_BYTES_MAX: number = HEAD_BYTES_MAX + 8 * BODY_BYTES_MAX;
 
 /** A whole answer. */
 export interface ProbeAnswer {
@@ -33,6 +33,7 @@ export interface ReceivedAnswer {
 
 /** The answer is not one that a health check can use; the message says why, after a colon. */
 export class ProbeAnswerError extends Error {
+  /** Always the same. */
   override readonly name = "ProbeAnswerError";
 }
 
