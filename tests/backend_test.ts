@@ -1,0 +1,204 @@
+import { Backend, Lease } from "../lib/backend.ts";
+import { assertEquals } from "./support/assert.ts";
+
+function backend(): Backend {
+  return new Backend({ hostname: "::1", port: 80 }, 3, { fall: 2, rise: 1 }, 0);
+}
+
+/** A probe that sets out and is back at once. */
+function probe(subject: Backend, entries: number, leastOfOthers: number | null = null): void {
+  subject.counted({ entries, errors: 0 }, subject.mark(), leastOfOthers);
+}
+
+/** Gives it a connection and takes it back. */
+function serve(subject: Backend, times = 1): void {
+  for (let time = 0; time < times; time++) {
+    using _lease = new Lease(subject);
+  }
+}
+
+Deno.test("Backend: has its address as it can be typed, its place, and no history", () => {
+  const subject = backend();
+  assertEquals([subject.name, subject.order, subject.weight], ["[::1]:80", 3, 1]);
+  assertEquals(subject.health.state, "down");
+  const { entries, errors, inFlight, leased, failures } = subject;
+  assertEquals([entries, errors, inFlight, leased, failures], [0, 0, 0, 0, 0]);
+  assertEquals(subject.mark(), { sent: 0, served: 0, wasDown: true });
+});
+
+Deno.test("Backend: its entries are those probed, plus what was sent to it since", () => {
+  const subject = backend();
+  serve(subject);
+  assertEquals(subject.entries, 1);
+  probe(subject, 10);
+  assertEquals(subject.entries, 10);
+  serve(subject, 3);
+  assertEquals(subject.entries, 13);
+  probe(subject, 13);
+  assertEquals(subject.entries, 13);
+});
+
+Deno.test("Backend: what is sent while a probe is under way is not in its count", () => {
+  const subject = backend();
+  serve(subject, 2);
+  const mark = subject.mark();
+  serve(subject, 3);
+  subject.counted({ entries: 10, errors: 0 }, mark, null);
+  assertEquals(subject.entries, 13);
+  probe(subject, 13);
+  assertEquals(subject.entries, 13);
+});
+
+Deno.test("Backend: takes over the errors that the probe brought", () => {
+  const subject = backend();
+  subject.counted({ entries: 10, errors: 4 }, subject.mark(), null);
+  assertEquals(subject.errors, 4);
+  subject.counted({ entries: 10, errors: 3 }, subject.mark(), null);
+  assertEquals(subject.errors, 3);
+});
+
+Deno.test("Backend: others count as well, so a count may grow without us", () => {
+  const subject = backend();
+  probe(subject, 10);
+  serve(subject);
+  probe(subject, 500);
+  assertEquals(subject.entries, 500);
+});
+
+Deno.test("Backend: a count that went backwards is a restart: level with the least of the others", () => {
+  const subject = backend();
+  probe(subject, 1000);
+  probe(subject, 0, 800);
+  assertEquals(subject.entries, 800);
+  serve(subject, 2);
+  assertEquals(subject.entries, 802);
+  probe(subject, 2, 900);
+  assertEquals(subject.entries, 802, "only the restart levels, not each probe after it");
+  probe(subject, 1, 900);
+  assertEquals(subject.entries, 900, "a second restart levels anew");
+});
+
+Deno.test("Backend: one that was down and has forgotten what it served was restarted, too", () => {
+  const subject = backend();
+  probe(subject, 2);
+  serve(subject, 10);
+  subject.health.observe({ ok: false, final: true, reason: "refused" }, 1);
+  probe(subject, 5, 800);
+  assertEquals(subject.entries, 800, "it served 10 on top of 2, and counts 5");
+  probe(subject, 5, 900);
+  assertEquals(subject.entries, 800, "what was served is held against it once");
+});
+
+Deno.test("Backend: one that was down and remembers what it served was only out of reach", () => {
+  const subject = backend();
+  probe(subject, 2);
+  serve(subject, 10);
+  subject.health.observe({ ok: false, final: true, reason: "refused" }, 1);
+  probe(subject, 12, 800);
+  assertEquals(subject.entries, 12);
+});
+
+Deno.test("Backend: one that was not down may count later what it served", () => {
+  const subject = backend();
+  subject.health.observe({ ok: true }, 0);
+  probe(subject, 2);
+  serve(subject, 10);
+  probe(subject, 5, 800);
+  assertEquals(subject.entries, 5);
+});
+
+// lib/backend.ts, counted: what was sent before the last count and has ended since is in #served,
+// and in that count already; so a backend that was only out of reach looks restarted if a client
+// was with it at the last probe, although its count did not go backwards.
+Deno.test("Backend: what the last count has in it already is not asked for again", {
+  ignore: true,
+}, () => {
+  const subject = backend();
+  subject.health.observe({ ok: true }, 0);
+  const lease = new Lease(subject);
+  probe(subject, 10);
+  lease[Symbol.dispose]();
+  subject.health.observe({ ok: false, final: true, reason: "refused" }, 1);
+  probe(subject, 10, 800);
+  assertEquals(subject.entries, 10);
+});
+
+Deno.test("Backend: a restart does not make it worse off than its own count", () => {
+  const subject = backend();
+  probe(subject, 1000);
+  probe(subject, 50, 20);
+  assertEquals(subject.entries, 50);
+  const alone = backend();
+  probe(alone, 1000);
+  probe(alone, 3, null);
+  assertEquals(alone.entries, 3, "with no others there is nobody to be level with");
+});
+
+Deno.test("Backend: the same count again, and the first count of all, are no restart", () => {
+  const subject = backend();
+  probe(subject, 0, 800);
+  assertEquals(subject.entries, 0);
+  probe(subject, 0, 800);
+  assertEquals(subject.entries, 0);
+});
+
+Deno.test("Backend: a connection that it did not take was not sent to it", () => {
+  const subject = backend();
+  probe(subject, 10);
+  serve(subject);
+  {
+    using lease = new Lease(subject);
+    assertEquals(subject.entries, 12);
+    lease.failed();
+  }
+  assertEquals([subject.entries, subject.leased, subject.failures], [11, 2, 1]);
+});
+
+Deno.test("Backend: a failure that ends after the next probe takes nothing off its count", () => {
+  const subject = backend();
+  const lease = new Lease(subject);
+  probe(subject, 10);
+  lease.failed();
+  lease[Symbol.dispose]();
+  assertEquals([subject.entries, subject.mark().sent], [10, 0]);
+});
+
+// lib/backend.ts: end(false) takes one off #sent, and counted() then takes mark.sent off, in which
+// that one is still contained; so it is taken off twice, and entries fall below the fresh count
+// (below zero even) until the next probe. Worse while connections fail, which is when it matters.
+Deno.test("Backend: a connection that fails while a probe is under way is taken off once", {
+  ignore: true,
+}, () => {
+  const subject = backend();
+  const leases = [new Lease(subject), new Lease(subject)];
+  const mark = subject.mark();
+  for (const lease of leases) {
+    lease.failed();
+    lease[Symbol.dispose]();
+  }
+  subject.counted({ entries: 0, errors: 0 }, mark, null);
+  assertEquals([subject.entries, subject.mark().sent], [0, 0]);
+});
+
+Deno.test("Lease: counts as soon as it is made, and until it is given back", () => {
+  const subject = backend();
+  const first = new Lease(subject);
+  {
+    using _second = new Lease(subject);
+    assertEquals([subject.inFlight, subject.leased, subject.mark().sent], [2, 2, 2]);
+  }
+  assertEquals([subject.inFlight, subject.leased, subject.mark().sent], [1, 2, 2]);
+  first[Symbol.dispose]();
+  assertEquals([subject.inFlight, subject.failures], [0, 0]);
+});
+
+Deno.test("Lease: giving it back twice counts once, failed or not", () => {
+  const subject = backend();
+  const served = new Lease(subject);
+  const failed = new Lease(subject);
+  failed.failed();
+  for (const lease of [served, failed, served, failed]) lease[Symbol.dispose]();
+  const { inFlight, leased, failures } = subject;
+  assertEquals([inFlight, leased, failures], [0, 2, 1]);
+  assertEquals(subject.mark(), { sent: 1, served: 1, wasDown: true });
+});

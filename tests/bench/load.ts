@@ -1,0 +1,112 @@
+/**
+ * The workloads under load: requests per second, p99 latency, errors and CPU time per request.
+ *
+ * The contestants take turns inside each repetition, so that a slow minute of the machine falls on all
+ * of them, and each workload has fresh processes, so that `--only` does not change a figure.
+ */
+
+import { type ContestantName } from "./contestants.ts";
+import { type Field, startContestant, type StartedContestant } from "./field.ts";
+import { cpuMicroseconds } from "./process_usage.ts";
+import { runWrk, type Wrk, WRK_CONNECTIONS } from "./wrk.ts";
+
+const WARM_UP_SECONDS = 1;
+
+/** One kind of load. */
+export interface Workload {
+  readonly name: "keepalive" | "close" | "large";
+  readonly title: string;
+  readonly path: string;
+  readonly headers: readonly string[];
+}
+
+/** The workloads, in the order they run. */
+export const WORKLOADS: readonly Workload[] = [
+  { name: "keepalive", title: "keep-alive small", path: "/small", headers: [] },
+  {
+    name: "close",
+    title: "one connection per request",
+    path: "/small",
+    headers: ["Connection: close"],
+  },
+  { name: "large", title: "1 MiB bodies", path: "/large", headers: [] },
+];
+
+/** What one run of one contestant measured. */
+export interface LoadSample {
+  readonly requestsPerSecond: number;
+  readonly p99Ms: number;
+  readonly errors: number;
+  readonly cpuMicrosecondsPerRequest: number;
+}
+
+/** For each contestant one sample per repetition, in the order of the repetitions. */
+export type LoadSamples = ReadonlyMap<ContestantName, readonly LoadSample[]>;
+
+/** Measures `workload` for all contestants of `field`. */
+export async function measureLoad(
+  workload: Workload,
+  options: {
+    readonly field: Field;
+    readonly wrk: Wrk;
+    readonly seconds: number;
+    readonly repeat: number;
+  },
+): Promise<LoadSamples> {
+  const { field, wrk, seconds, repeat } = options;
+  await using stack = new globalThis.AsyncDisposableStack();
+  const started: StartedContestant[] = [];
+  const samples = new Map<ContestantName, LoadSample[]>();
+  for (const contestant of field.contestants) {
+    started.push(
+      await startContestant(contestant, { field, stack, clientsMax: WRK_CONNECTIONS }),
+    );
+    samples.set(contestant.name, []);
+  }
+  for (const one of started) {
+    await runOnce(one, { workload, field, wrk, seconds: WARM_UP_SECONDS });
+  }
+  for (let repetition = 1; repetition <= repeat; repetition++) {
+    for (const one of started) {
+      const sample = await runOnce(one, { workload, field, wrk, seconds });
+      samples.get(one.contestant.name)?.push(sample);
+      field.progress(
+        `${workload.title} ${repetition}/${repeat}: ${one.contestant.label}: ` +
+          `${sample.requestsPerSecond.toFixed(0)} requests/s, ` +
+          `${sample.cpuMicrosecondsPerRequest.toFixed(2)} µs CPU per request` +
+          (sample.errors > 0 ? `, ${sample.errors} ERRORS` : ""),
+      );
+    }
+  }
+  return samples;
+}
+
+async function runOnce(
+  { contestant, process, port }: StartedContestant,
+  options: {
+    readonly workload: Workload;
+    readonly field: Field;
+    readonly wrk: Wrk;
+    readonly seconds: number;
+  },
+): Promise<LoadSample> {
+  const { workload, field, wrk, seconds } = options;
+  const { path, headers } = workload;
+  const cpuBefore = await cpuMicroseconds(process.pid, field.clockTicksPerSecond);
+  const figures = await runWrk(wrk, {
+    run: { port, path, headers, seconds },
+    signal: field.signal,
+  });
+  const cpuAfter = await cpuMicroseconds(process.pid, field.clockTicksPerSecond);
+  await process.assertRunning();
+  await field.backends.assertRunning();
+  if (figures.requests === 0) {
+    throw new Error(`${contestant.label} answered no request in ${seconds} s (${workload.title})`);
+  }
+  return {
+    requestsPerSecond: figures.requests / figures.durationSeconds,
+    p99Ms: figures.p99Ms,
+    errors: figures.errors,
+    cpuMicrosecondsPerRequest: (cpuAfter - cpuBefore) / figures.requests,
+  };
+}

@@ -1,0 +1,232 @@
+import { optionsTable, parseCommandLine, usage } from "../lib/cli.ts";
+import { type Config, ConfigError, type Option, OPTIONS } from "../lib/config.ts";
+import { POLICIES } from "../lib/policy/mod.ts";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "./support/assert.ts";
+
+/** Splits at blanks, as a shell would. */
+function parse(line: string): ReturnType<typeof parseCommandLine> {
+  return parseCommandLine(line.split(" ").filter((argument) => argument !== ""));
+}
+
+function configOf(line: string): Config {
+  const command = parse(line);
+  if (command.kind !== "serve") throw new TypeError(`${line}: asks for ${command.kind}`);
+  return command.config;
+}
+
+function ports(line: string): readonly [listen: number, ...backends: number[]] {
+  const { listen, backends } = configOf(line);
+  return [listen.port, ...backends.map(({ port }) => port)];
+}
+
+function complaint(line: string): string {
+  return assertThrows(() => parse(line), ConfigError, "", `${line} was taken`).message;
+}
+
+Deno.test("parseCommandLine: the first port is its own, the others are servers", () => {
+  assertEquals(ports("8080 1234"), [8080, 1234]);
+  assertEquals(ports("8080 1234 5678 1248"), [8080, 1234, 5678, 1248]);
+});
+
+Deno.test("parseCommandLine: options and ports come in any order, mixed", () => {
+  const lines = [
+    "8080 -N 8 1234 -R 7 5678 1248",
+    "-N 8 -R 7 8080 1234 5678 1248",
+    "8080 1234 5678 1248 -R 7 -N 8",
+    "-R 7 8080 1234 -N 8 5678 1248",
+  ];
+  for (const line of lines) {
+    assertEquals(ports(line), [8080, 1234, 5678, 1248], line);
+    const { parallel, requests } = configOf(line);
+    assertEquals([parallel, requests], [8, 7], line);
+  }
+});
+
+Deno.test("parseCommandLine: an option's value may stand apart, behind = or, for a letter, at once", () => {
+  for (const line of ["-N 8", "-N8", "-N=8", "--parallel 8", "--parallel=8"]) {
+    assertEquals(configOf(`8080 ${line} 1234`).parallel, 8, line);
+    assertEquals(ports(`8080 ${line} 1234`), [8080, 1234], line);
+  }
+  for (const line of ["-X 250ms", "-X=250ms", "--interval 250ms", "--interval=250ms"]) {
+    assertEquals(configOf(`8080 ${line} 1234`).intervalMs, 250, line);
+  }
+});
+
+Deno.test("parseCommandLine: a time too may follow its letter at once", () => {
+  for (
+    const [text, ms] of Object.entries({ "3s": 3000, "250ms": 250, "0.5s": 500, "2m": 120_000 })
+  ) {
+    assertEquals(configOf(`8080 -X${text} 1234`).intervalMs, ms, `-X${text}`);
+  }
+});
+
+Deno.test("parseCommandLine: a bad value right behind its letter is called a bad value", () => {
+  for (const value of ["8x", "x", "1e", "+8", "8R7"]) {
+    assertEquals(
+      complaint(`8080 1234 -N${value}`),
+      `-N/--parallel "${value}": expected a whole number from 1 to 1000000`,
+    );
+  }
+});
+
+Deno.test("parseCommandLine: every option of the table sets what it names", () => {
+  const other: Record<string, string> = {
+    mode: "tcp",
+    policy: "round-robin",
+    health: "http",
+    healthPath: "/up",
+    logLevel: "error",
+    logFormat: "json",
+  };
+  for (const [setting, option] of Object.entries(OPTIONS) as [keyof Config, Option<unknown>][]) {
+    const text = other[setting] ?? (option.value === "TIME" ? "7s" : "7");
+    const names = option.letter === undefined ? [] : [`-${option.letter} ${text}`];
+    for (const given of [...names, `--${option.name} ${text}`, `--${option.name}=${text}`]) {
+      assertEquals(configOf(`${given} 8080 1234`)[setting], option.parse(text), given);
+    }
+  }
+});
+
+Deno.test("parseCommandLine: of an option given twice the last counts, under whatever name", () => {
+  assertEquals(configOf("8080 1234 -N8 -N9").parallel, 9);
+  assertEquals(configOf("8080 1234 -N9 --parallel=8").parallel, 8);
+  assertEquals(configOf("8080 1234 --parallel 8 -N 9").parallel, 9);
+});
+
+Deno.test("parseCommandLine: -h and -V ask for the help and the version, ports or not", () => {
+  for (const line of ["-h", "--help", "8080 --help", "8080 1234 -N8 -h", "-hV"]) {
+    assertEquals(parse(line), { kind: "help" }, line);
+  }
+  for (const line of ["-V", "--version", "-V 8080 1234"]) {
+    assertEquals(parse(line), { kind: "version" }, line);
+  }
+});
+
+Deno.test("parseCommandLine: help is given even if a value is wrong", () => {
+  assertEquals(parse("-N wrong --help"), { kind: "help" });
+});
+
+Deno.test("parseCommandLine: behind -- everything is a port", () => {
+  assertEquals(ports("-- 8080 1234"), [8080, 1234]);
+  assertEquals(ports("8080 -N8 -- 1234"), [8080, 1234]);
+  assertStringIncludes(complaint("8080 1234 -- --help"), 'SERVER "--help": expected a port');
+});
+
+// lib/cli.ts, spellOut: it rewrites the arguments behind `--` as well, so that what is named in the
+// message is not what was typed ('SERVER "--parallel=8"').
+Deno.test("parseCommandLine: a wrong port behind -- is named as it was typed", {
+  ignore: true,
+}, () => {
+  for (const argument of ["-N8", "-X3s", "-R=7"]) {
+    assertStringIncludes(complaint(`8080 1234 -- ${argument}`), `SERVER "${argument}": expected`);
+  }
+});
+
+Deno.test("parseCommandLine: every wrong line is refused with the argument and what was expected", () => {
+  const whole = "expected a whole number from 1 to 1000000";
+  const address = "host:port or [ipv6]:port";
+  const wrong: Record<string, string> = {
+    "": "PORT: missing; expected PORT SERVER...",
+    "-N8": "PORT: missing; expected PORT SERVER...",
+    "8080": "SERVER: missing; expected at least one",
+    "8080 -N 1234": "SERVER: missing; expected at least one",
+    "x 1234": `PORT "x": expected a port (0 to 65535), ${address}`,
+    "0x1f90 1234": `PORT "0x1f90": expected a port (0 to 65535), ${address}`,
+    "1e3 1234": `PORT "1e3": expected a port (0 to 65535), ${address}`,
+    "- 1234": `PORT "-": expected a port (0 to 65535), ${address}`,
+    "8080 1234 70000": `SERVER "70000": expected a port (1 to 65535), ${address}`,
+    "8080 1234 -N": `-N/--parallel "": ${whole}`,
+    "8080 1234 -N -R 7": `-N/--parallel "": ${whole}`,
+    "8080 1234 -N0": `-N/--parallel "0": ${whole}`,
+    "8080 1234 -N-5": `-N/--parallel "-5": ${whole}`,
+    "8080 1234 -N1.5": `-N/--parallel "1.5": ${whole}`,
+    "8080 1234 -N 8x": `-N/--parallel "8x": ${whole}`,
+    "8080 1234 --parallel=": `-N/--parallel "": ${whole}`,
+    "8080 1234 --parallel=8=9": `-N/--parallel "8=9": ${whole}`,
+    "8080 1234 --policy=": '--policy "": expected least-entries or round-robin',
+    "8080 1234 --mode http2": '--mode "http2": expected bridge or tcp',
+    "8080 1234 -X3":
+      '-X/--interval "3": expected a time with its unit, such as 250ms, 3s or 10m, ' +
+      "from 100ms to 24h",
+    "8080 1234 -Z": "-Z: unknown option",
+    "8080 1234 -5": "-5: unknown option",
+    "8080 1234 -N8 -hZ": "-hZ: unknown option",
+    "8080 1234 --wat": "--wat: unknown option",
+    "8080 1234 --wat=3": "--wat=3: unknown option",
+    "8080 1234 -parallel 8": "-parallel: unknown option",
+    "8080 1234 --no-parallel": "--no-parallel: unknown option",
+    "8080 1234 --parallel.x 3": "--parallel.x: unknown option",
+    "8080 1234 --__proto__ 3": "--__proto__: unknown option",
+    "8080 1234 --__proto__.x 3": "--__proto__.x: unknown option",
+    "8080 1234 --constructor 3": "--constructor: unknown option",
+  };
+  for (const [line, message] of Object.entries(wrong)) assertEquals(complaint(line), message, line);
+});
+
+Deno.test("parseCommandLine: an empty argument is a wrong port, not a missing one", () => {
+  for (const [args, place] of [[["", "1234"], "PORT"], [["8080", ""], "SERVER"]] as const) {
+    const error = assertThrows(() => parseCommandLine(args), ConfigError);
+    assertStringIncludes(error.message, `${place} "": expected a port`);
+  }
+});
+
+// lib/cli.ts: "_" stands in parseArgs' list of string options (so that ports stay text), which
+// makes `--_` an option; it takes the place of the list of ports, and a TypeError gets out.
+Deno.test("parseCommandLine: an underscore is no option", { ignore: true }, () => {
+  for (const line of ["8080 1234 --_ 3", "8080 1234 --_=3", "8080 1234 -_ 3", "8080 1234 --_"]) {
+    assertStringIncludes(complaint(line), "unknown option", line);
+  }
+});
+
+// lib/cli.ts: an unknown option is put into the message as it came, neither quoted nor cut, so the
+// "one clear line" of DESIGN can become several, or as long as the command line.
+Deno.test("parseCommandLine: an unknown option is complained of in one short line", {
+  ignore: true,
+}, () => {
+  for (const argument of ["--a\nb", `--${"x".repeat(10_000)}`]) {
+    const { message } = assertThrows(
+      () => parseCommandLine(["8080", "1234", argument]),
+      ConfigError,
+    );
+    assert(!message.includes("\n"), JSON.stringify(message));
+    assert(message.length < 300, `${message.length} characters`);
+  }
+});
+
+Deno.test("parseCommandLine: leaves nothing behind in the prototypes of objects", () => {
+  complaint("8080 1234 --__proto__.polluted 3");
+  complaint("8080 1234 --constructor.prototype.polluted 3");
+  assertEquals("polluted" in {}, false);
+});
+
+Deno.test("usage: names every option with its value, its help and its default", () => {
+  const lines = usage().split("\n");
+  for (const option of Object.values(OPTIONS) as Option<unknown>[]) {
+    const letter = option.letter === undefined ? "" : `-${option.letter}, `;
+    const name = `${letter}--${option.name} ${option.value}`;
+    const line = lines.find((each) => each.trimStart().startsWith(`${name} `));
+    assert(line !== undefined, `${name} is not in the help`);
+    assertStringIncludes(line, option.help);
+    if (option.default !== "") assert(line.endsWith(` (default ${option.default})`), line);
+  }
+});
+
+Deno.test("usage: names the switches, the ports and every policy", () => {
+  const text = usage();
+  for (const word of ["-h, --help", "-V, --version", "PORT", "SERVER"]) {
+    assertStringIncludes(text, word);
+  }
+  for (const [name, { help }] of Object.entries(POLICIES)) {
+    assert(text.split("\n").some((line) => line.includes(name) && line.endsWith(help)), name);
+  }
+  assert(text.endsWith("\n"));
+});
+
+Deno.test("optionsTable: is a Markdown table with a row for each option and three cells in each", () => {
+  const [head, rule, ...rows] = optionsTable().split("\n");
+  assertEquals(head, "| Option | Default | What it sets |");
+  assertEquals(rule, "| --- | --- | --- |");
+  assertEquals(rows.length, Object.keys(OPTIONS).length);
+  for (const row of rows) assertEquals(row.split(/(?<!\\)\|/).length, 5, row);
+  assert(rows.includes("| `-N`, `--parallel N` | `1024` | bridges: clients carried at once |"));
+});

@@ -1,0 +1,14 @@
+/** README.md against the code that it describes. */
+import { optionsTable } from "../lib/cli.ts";
+import { assertEquals } from "./support/assert.ts";
+import { NO_README, readReadme, tableOf } from "./support/readme.ts";
+
+const readme = readReadme();
+const skipped = readme === null ? ` (${NO_README})` : "";
+
+Deno.test(`README: its table of options is that of optionsTable()${skipped}`, {
+  ignore: readme === null,
+}, () => {
+  // Cell by cell, because the formatter of Markdown pads the cells.
+  assertEquals(tableOf(readme ?? "", "Option"), tableOf(optionsTable(), "Option"));
+});
