@@ -18,7 +18,8 @@ export interface ParseAddressOptions {
 
 const PORT_MAX = 65_535;
 const NAME = /^(?!-)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?$/i;
-const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}$/;
+const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
+const IPV6_LETTERS = /^[0-9a-f:.]+$/i;
 
 /**
  * Reads `8080`, `host:8080`, `127.0.0.1:8080` or `[::1]:8080`.
@@ -46,7 +47,7 @@ function isHost(text: string): boolean {
 }
 
 function isIpv6(text: string): boolean {
-  return text.includes(":") && URL.canParse(`http://[${text}]/`);
+  return IPV6_LETTERS.test(text) && text.includes(":") && URL.canParse(`http://[${text}]/`);
 }
 
 function unreadable(portMin: number): RangeError {

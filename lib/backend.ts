@@ -8,13 +8,19 @@ import type { Candidate } from "./policy/mod.ts";
 
 /** The moment when a probe set out. */
 export interface CountMark {
-  /** Sent to the backend since its count was last asked for; it is in the new count. */
+  /** Sent to the backend since its count was last read; it is in the new count. */
   readonly sent: number;
-  /** What of that it has served. */
+  /** What of that it has served, for certain after its count was last read. */
   readonly served: number;
   /** Was it down? */
   readonly wasDown: boolean;
 }
+
+/**
+ * What became of a lease: the backend `served` it, that is, began an answer; it `failed` it; it was
+ * never `asked`, through no fault of its own; or it was, and the client left without an answer.
+ */
+export type LeaseEnd = "served" | "failed" | "unasked" | "asked";
 
 /** A server that clients are sent to. */
 export class Backend implements Candidate {
@@ -44,6 +50,8 @@ export class Backend implements Candidate {
   /** Since its count was last asked for: what was sent to it, and what of that it has served. */
   #sent = 0;
   #served = 0;
+  /** Grows with each mark and each count: leases of an earlier one are settled by the counts. */
+  #epoch = 0;
 
   /** A backend of which nothing is known yet. */
   constructor(address: Address, order: number, options: HealthOptions, now: number) {
@@ -60,6 +68,7 @@ export class Backend implements Candidate {
 
   /** What {@linkcode counted} needs to know about the moment when a probe set out. */
   mark(): CountMark {
+    this.#epoch++;
     return { sent: this.#sent, served: this.#served, wasDown: this.health.state === "down" };
   }
 
@@ -81,25 +90,25 @@ export class Backend implements Candidate {
     this.#probedEntries = counts.entries;
     this.errors = counts.errors;
     this.#sent -= mark.sent;
-    this.#served -= mark.served;
+    this.#served = 0;
+    this.#epoch++;
   }
 
-  /** Counts a connection that is given to it. */
-  begin(): void {
+  /** Counts a connection that is given to it; returns what {@linkcode end} wants back. */
+  begin(): number {
     this.leased++;
     this.inFlight++;
     this.#sent++;
+    return this.#epoch;
   }
 
-  /** Counts the end of a connection; `served` is false if the backend did not take it. */
-  end(served: boolean): void {
+  /** Counts the end of a connection. */
+  end(how: LeaseEnd, epoch: number): void {
     this.inFlight--;
-    if (served) {
-      this.#served++;
-      return;
-    }
-    this.failures++;
-    this.#sent = Math.max(0, this.#sent - 1);
+    if (how === "failed") this.failures++;
+    if (epoch !== this.#epoch) return;
+    if (how === "served") this.#served++;
+    else if (how !== "asked") this.#sent--;
   }
 }
 
@@ -107,24 +116,21 @@ export class Backend implements Candidate {
 export class Lease implements Disposable {
   /** The backend that was picked. */
   readonly backend: Backend;
-  #served = true;
+  /** What is to be counted at the end. */
+  end: LeaseEnd = "asked";
+  readonly #epoch: number;
   #held = true;
 
   /** Counts at once, so that the next choice sees it. */
   constructor(backend: Backend) {
     this.backend = backend;
-    backend.begin();
-  }
-
-  /** Says that the backend did not serve: it took no connection, or gave no answer. */
-  failed(): void {
-    this.#served = false;
+    this.#epoch = backend.begin();
   }
 
   /** Gives the lease back. A second time does nothing. */
   [Symbol.dispose](): void {
     if (!this.#held) return;
     this.#held = false;
-    this.backend.end(this.#served);
+    this.backend.end(this.end, this.#epoch);
   }
 }

@@ -109,9 +109,10 @@ async function attempt(
   const conn = await connect(lease, options);
   if (conn === "failed") return lease.backend;
   if (conn === "exhausted") return "exhausted";
-  const end = await new Tunnel(client, conn, options.tunnel).run();
+  const tunnel = new Tunnel(client, conn, options.tunnel);
+  const end = await tunnel.run();
+  lease.end = tunnel.bytesDown > 0 ? "served" : end === "carried" ? "asked" : "failed";
   if (end === "carried") return "carried";
-  lease.failed();
   if (end === "silent") return "nobody";
   return client.held === 0 ? "unasked" : lease.backend;
 }
@@ -125,7 +126,7 @@ async function connect(
     return await dial(lease.backend.address, { timeoutMs: connectTimeoutMs, deadlines });
   } catch (error) {
     if (!(error instanceof BalancerError)) throw error;
-    lease.failed();
+    lease.end = error.retryable ? "failed" : "unasked";
     if (error.retryable) {
       pool.connectFailed(lease.backend, error.state);
       return "failed";

@@ -7,6 +7,7 @@ import {
   makeConfig,
   type Option,
   OPTIONS,
+  quoted,
   type Setting,
 } from "./config.ts";
 import { POLICIES } from "./policy/mod.ts";
@@ -26,12 +27,14 @@ const SETTINGS = Object.entries(OPTIONS) as [Setting, Option<unknown>][];
  * Throws a {@linkcode ConfigError}.
  */
 export function parseCommandLine(args: readonly string[]): Command {
-  const parsed = parseArgs(args.map(spellOut), {
+  const end = args.includes("--") ? args.indexOf("--") : args.length;
+  const spelled = [...args.slice(0, end).map(spellOut), ...args.slice(end)];
+  const parsed = parseArgs(spelled, {
     string: ["_", ...SETTINGS.map(([, option]) => option.name)],
     boolean: ["help", "version"],
     alias: { help: "h", version: "V", ...letters() },
     unknown: (argument, key) => {
-      if (key !== undefined) throw new ConfigError(argument, "unknown option");
+      if (key !== undefined) throw unknownOption(argument);
     },
   });
   if (parsed["help"] === true) return { kind: "help" };
@@ -91,9 +94,17 @@ const SWITCHES: readonly (readonly [string, string])[] = [
 
 /** `-X1h` as `--interval=1h`: the parser takes a value behind a letter only where it is a number. */
 function spellOut(argument: string): string {
+  if (/^--?_(?:=|$)/.test(argument)) throw unknownOption(argument); // The parser's own word.
   const [, letter, value] = /^-([A-Za-z])=?(.+)$/.exec(argument) ?? [];
   const option = SETTINGS.find(([, each]) => each.letter !== undefined && each.letter === letter);
   return option === undefined ? argument : `--${option[1].name}=${value}`;
+}
+
+function unknownOption(argument: string): ConfigError {
+  return new ConfigError(
+    /^[\x21-\x7e]{1,80}$/.test(argument) ? argument : quoted(argument),
+    "unknown option",
+  );
 }
 
 function letters(): Record<string, string> {

@@ -193,7 +193,10 @@ export function makeConfig(source: ConfigSource): Config {
         "expected another policy, such as round-robin",
     );
   }
-  return Object.freeze(config);
+  for (const part of [config, config.listen, config.backends, ...config.backends]) {
+    Object.freeze(part);
+  }
+  return config;
 }
 
 /** How an option is named to people: `-N/--parallel`. */
@@ -244,10 +247,17 @@ function checkBackends({ listen, backends }: Config): void {
   }
 }
 
+/** The addresses of this machine that everybody means by one another. */
+const LOCAL: Readonly<Record<string, readonly string[]>> = {
+  "127.0.0.1": ["127.0.0.1", "localhost"],
+  localhost: ["127.0.0.1", "localhost", "::1"],
+  "::1": ["::1", "localhost"],
+  "0.0.0.0": ["0.0.0.0", "127.0.0.1", "localhost"],
+  "::": ["::", "0.0.0.0", "127.0.0.1", "localhost", "::1"],
+};
+
 function isSameHost(backend: string, listen: string): boolean {
-  const local = ["127.0.0.1", "localhost", "::1", "0.0.0.0", "::"];
-  const everywhere = listen === "::" || listen === "0.0.0.0";
-  return backend === listen || (everywhere && local.includes(backend));
+  return (LOCAL[listen] ?? [listen]).includes(backend);
 }
 
 type Described<T> = Omit<Option<T>, "parse" | "value">;
@@ -290,6 +300,7 @@ function parsePath(text: string): string {
   throw new RangeError("expected a path that starts with a slash, without blanks");
 }
 
-function quoted(text: string): string {
+/** Text as it was typed, cut short and safe to print. */
+export function quoted(text: string): string {
   return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
 }

@@ -2,10 +2,9 @@
  * All deadlines of the data path in one sweep: no timer, closure or promise per message or
  * connection. Whoever has a deadline is watched and asked ten times a second when it ends.
  *
- * Invariants: a deadline is met within {@linkcode SWEEP_MS}, early or late; nobody is expired
- * while input that was ready has not been handed out (Deno runs timers before ready I/O, so after a stall of the loop a
- * healthy connection would look late: a suspect is judged again one turn later); the sweep runs
- * only while somebody is watched.
+ * Invariants: a deadline is met within {@linkcode SWEEP_MS}, early or late; nobody is expired while
+ * input that was ready has not been handed out. (Deno runs timers before ready I/O, so after a stall
+ * of the loop a healthy connection would look late: a suspect is judged again one turn later.)
  */
 import type { Clock } from "./clock.ts";
 
@@ -27,6 +26,7 @@ export class Deadlines implements Disposable {
   readonly #clock: Clock;
   readonly #watched = new Set<Expiring>();
   #cancel: () => void;
+  #stopped = false;
 
   /** Takes the clock to go by. */
   constructor(clock: Clock) {
@@ -52,6 +52,7 @@ export class Deadlines implements Disposable {
 
   /** Ends the sweep: nobody is expired any more. */
   [Symbol.dispose](): void {
+    this.#stopped = true;
     this.#cancel();
   }
 
@@ -70,6 +71,6 @@ export class Deadlines implements Disposable {
     for (const expiring of this.#watched) {
       if (expiring.expiresAt() <= this.now) expiring.expire();
     }
-    this.#cancel = this.#clock.after(SWEEP_MS, this.#sweep);
+    if (!this.#stopped) this.#cancel = this.#clock.after(SWEEP_MS, this.#sweep);
   };
 }

@@ -37,6 +37,8 @@ export class ProbeAnswerError extends Error {
   override readonly name = "ProbeAnswerError";
 }
 
+/** So much of the end of a head may have come already without the rest of it. */
+const PARTIAL_BLANK_BYTES = 3;
 const LATIN1 = new TextDecoder("latin1");
 
 /** The answer, or null while it is not complete. Throws a {@linkcode ProbeAnswerError}. */
@@ -84,7 +86,7 @@ function completeAnswer(text: string, received: ReceivedAnswer): ProbeAnswer | n
 /** The head of the first answer that is not an interim one. */
 function finalHead(text: string): Head | null {
   const blank = /\r?\n\r?\n/.exec(text);
-  const length = blank?.index ?? text.length;
+  const length = blank?.index ?? text.length - PARTIAL_BLANK_BYTES;
   if (length > HEAD_BYTES_MAX) throw new ProbeAnswerError("sent a head of more than 16 KiB");
   if (!"HTTP/1.".startsWith(text.slice(0, 7))) throw new ProbeAnswerError("did not answer in HTTP");
   if (blank === null) return null;

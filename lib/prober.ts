@@ -43,7 +43,7 @@ export class Prober<T> {
   #cancelTimer: (() => void) | null = null;
   #doubted: ReadonlySet<T> = new Set();
   #recheckMs = ROUND_GAP_MS;
-  #stopped = false;
+  #state: "new" | "running" | "stopped" = "new";
 
   /** Nothing happens before {@linkcode start}. */
   constructor(options: ProberOptions<T>) {
@@ -52,6 +52,8 @@ export class Prober<T> {
 
   /** Runs the first round, and from then on by itself. Resolves when that round is over. */
   async start(): Promise<void> {
+    if (this.#state !== "new") return;
+    this.#state = "running";
     if (this.#options.rounds) await this.#run(this.#options.backends);
     else this.#schedule();
   }
@@ -68,14 +70,14 @@ export class Prober<T> {
 
   /** No more rounds. Resolves when the one under way is over. */
   async stop(): Promise<void> {
-    this.#stopped = true;
+    this.#state = "stopped";
     this.#cancelTimer?.();
     await this.#round;
   }
 
   /** Sets the one timer to the next round; called whenever something changed. */
   #schedule(): void {
-    if (this.#round !== null || this.#stopped) return;
+    if (this.#round !== null || this.#state !== "running") return;
     this.#cancelTimer?.();
     this.#cancelTimer = null;
     const dueMs = Math.min(this.#fullDueMs(), this.#recheckDueMs());

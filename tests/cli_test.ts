@@ -112,11 +112,8 @@ Deno.test("parseCommandLine: behind -- everything is a port", () => {
   assertStringIncludes(complaint("8080 1234 -- --help"), 'SERVER "--help": expected a port');
 });
 
-// lib/cli.ts, spellOut: it rewrites the arguments behind `--` as well, so that what is named in the
-// message is not what was typed ('SERVER "--parallel=8"').
-Deno.test("parseCommandLine: a wrong port behind -- is named as it was typed", {
-  ignore: true,
-}, () => {
+// Regression: arguments behind -- were spelled out as if they were options.
+Deno.test("parseCommandLine: a wrong port behind -- is named as it was typed", () => {
   for (const argument of ["-N8", "-X3s", "-R=7"]) {
     assertStringIncludes(complaint(`8080 1234 -- ${argument}`), `SERVER "${argument}": expected`);
   }
@@ -170,19 +167,15 @@ Deno.test("parseCommandLine: an empty argument is a wrong port, not a missing on
   }
 });
 
-// lib/cli.ts: "_" stands in parseArgs' list of string options (so that ports stay text), which
-// makes `--_` an option; it takes the place of the list of ports, and a TypeError gets out.
-Deno.test("parseCommandLine: an underscore is no option", { ignore: true }, () => {
+// Regression: `_` is the parser's own name for the ports, and a TypeError got out.
+Deno.test("parseCommandLine: an underscore is no option", () => {
   for (const line of ["8080 1234 --_ 3", "8080 1234 --_=3", "8080 1234 -_ 3", "8080 1234 --_"]) {
     assertStringIncludes(complaint(line), "unknown option", line);
   }
 });
 
-// lib/cli.ts: an unknown option is put into the message as it came, neither quoted nor cut, so the
-// "one clear line" of DESIGN can become several, or as long as the command line.
-Deno.test("parseCommandLine: an unknown option is complained of in one short line", {
-  ignore: true,
-}, () => {
+// Regression: an unknown option went into the message as it came, line ends and all.
+Deno.test("parseCommandLine: an unknown option is complained of in one short line", () => {
   for (const argument of ["--a\nb", `--${"x".repeat(10_000)}`]) {
     const { message } = assertThrows(
       () => parseCommandLine(["8080", "1234", argument]),

@@ -295,9 +295,8 @@ Deno.test("makeConfig: what it returns is frozen", () => {
   assert(Object.isFrozen(makeConfig(source())));
 });
 
-// lib/config.ts, makeConfig: Object.freeze reaches only the outermost object, so the addresses and
-// the list of servers can still be changed, although DESIGN says "one validated, frozen Config".
-Deno.test("makeConfig: what it returns is frozen all the way down", { ignore: true }, () => {
+// Regression: only the outermost object was frozen.
+Deno.test("makeConfig: what it returns is frozen all the way down", () => {
   const { backends, listen } = makeConfig(source());
   assert(Object.isFrozen(listen), "listen can be changed");
   assert(Object.isFrozen(backends), "the list of servers can be changed");

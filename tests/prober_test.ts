@@ -355,13 +355,8 @@ Deno.test("Prober.stop: during a round, it waits for that one, and no other foll
   assertEquals([bench.rounds, bench.clock.pending], [["0: a b c"], 0]);
 });
 
-// lib/prober.ts: a doubt before start() runs a round over all backends (#fullStartedMs is still
-// -Infinity, so X is over), although the constructor's comment says that nothing happens before
-// start(); and start() then begins a second one beside it. A stop() before start() does not keep
-// start() from running a round. The balancer does neither today.
-Deno.test("Prober: a doubt or a stop before the start brings no round of its own", {
-  ignore: true,
-}, async () => {
+// Regression: a doubt before the start ran a round over all, and a stop did not keep one away.
+Deno.test("Prober: a doubt or a stop before the start brings no round of its own", async () => {
   const early = new Bench();
   early.doubted.add("b");
   early.prober.doubt();
