@@ -1,8 +1,14 @@
-/** The balancer as users run it: a process of its own, with `--allow-net` alone. */
+/**
+ * The balancer as users run it: a process of its own, with `--allow-net` alone. Where the variable
+ * `LOADBALANCER_BINARY` names a compiled one, that is run in place of `deno run main.ts`.
+ */
 import { until } from "./until.ts";
 
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 const DECODER = new TextDecoder();
+
+/** The compiled balancer under test; undefined where it is run from its sources. */
+export const BINARY: string | undefined = Deno.env.get("LOADBALANCER_BINARY");
 
 /** How to start it. */
 export interface ProcessOptions {
@@ -34,7 +40,8 @@ export class BalancerProcess implements AsyncDisposable {
   /** Starts it. */
   constructor(args: readonly string[], options: ProcessOptions = {}) {
     const { before = "true", permissions = ["--allow-net"] } = options;
-    const command = [Deno.execPath(), "run", "--no-prompt", ...permissions, MAIN, ...args];
+    const fromSources = [Deno.execPath(), "run", "--no-prompt", ...permissions, MAIN];
+    const command = [...(BINARY === undefined ? fromSources : [BINARY]), ...args];
     this.#child = new Deno.Command("sh", {
       args: ["-c", `${before}; exec "$@"`, "sh", ...command],
       stdin: "null",
