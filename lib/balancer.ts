@@ -13,12 +13,14 @@ import { Client } from "./client.ts";
 import { systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { Deadlines } from "./deadlines.ts";
+import { Dialer } from "./dial.ts";
 import { Lingering } from "./lingering.ts";
 import { log } from "./log.ts";
 import { type BackendSnapshot, Pool } from "./pool.ts";
 import { POLICIES } from "./policy/mod.ts";
 import { probe } from "./probe.ts";
 import { Prober } from "./prober.ts";
+import { Roster } from "./roster.ts";
 import { WaitingQueue } from "./waiting_queue.ts";
 
 /** The balancer as it stands. */
@@ -58,12 +60,13 @@ export class Balancer implements AsyncDisposable {
   readonly #config: Config;
   readonly #deadlines = new Deadlines(systemClock);
   readonly #buffers = new Buffers();
+  readonly #dialer: Dialer;
   readonly #pool: Pool;
   readonly #prober: Prober<Backend>;
   readonly #queue: WaitingQueue<Client>;
   readonly #lingering: Lingering;
   readonly #acceptor: Acceptor;
-  readonly #carried = new Set<Client>();
+  readonly #carried = new Roster<Client>();
   readonly #bridges = new Set<Promise<void>>();
   #open = false;
   #accepted = 0;
@@ -77,6 +80,10 @@ export class Balancer implements AsyncDisposable {
    */
   constructor(config: Config) {
     this.#config = config;
+    this.#dialer = new Dialer({
+      timeoutMs: config.connectTimeoutMs,
+      deadlines: this.#deadlines,
+    });
     this.#pool = this.#makePool();
     this.#prober = this.#makeProber();
     this.#queue = new WaitingQueue({
@@ -205,7 +212,7 @@ export class Balancer implements AsyncDisposable {
       pool: this.#pool,
       lingering: this.#lingering,
       answers: this.#answers(),
-      connectTimeoutMs: config.connectTimeoutMs,
+      dialer: this.#dialer,
       exhaustedTimeoutMs: config.queueTimeoutMs,
       tunnel: {
         resend: config.mode === "bridge",

@@ -11,7 +11,7 @@ import type { Backend, Lease } from "./backend.ts";
 import type { Client } from "./client.ts";
 import type { Clock } from "./clock.ts";
 import type { Deadlines } from "./deadlines.ts";
-import { dial } from "./dial.ts";
+import type { Dialer } from "./dial.ts";
 import { BalancerError } from "./errors.ts";
 import type { Lingering } from "./lingering.ts";
 import type { Pool } from "./pool.ts";
@@ -36,8 +36,8 @@ export interface BridgeOptions {
   readonly lingering: Lingering;
   /** What they are told; empty texts where the protocol is unknown. */
   readonly answers: Answers;
-  /** The deadline of a connect, in milliseconds. */
-  readonly connectTimeoutMs: number;
+  /** What connects to backends. */
+  readonly dialer: Dialer;
   /** How long a client waits while this machine lacks the means to connect, in milliseconds. */
   readonly exhaustedTimeoutMs: number;
   /** For the tunnels. */
@@ -106,9 +106,12 @@ async function attempt(
 ): Promise<Outcome> {
   using lease = options.pool.acquire(tried);
   if (lease === null) return "nobody";
-  const conn = await connect(lease, options);
-  if (conn === "failed") return lease.backend;
-  if (conn === "exhausted") return "exhausted";
+  let conn: Deno.TcpConn;
+  try {
+    conn = await options.dialer.dial(lease.backend.address);
+  } catch (error) {
+    return notConnected(lease, error, options);
+  }
   const tunnel = new Tunnel(client, conn, options.tunnel);
   const end = await tunnel.run();
   lease.end = tunnel.bytesDown > 0 ? "served" : end === "carried" ? "asked" : "failed";
@@ -117,23 +120,17 @@ async function attempt(
   return client.held === 0 ? "unasked" : lease.backend;
 }
 
-async function connect(
-  lease: Lease,
-  options: BridgeOptions,
-): Promise<Deno.TcpConn | "failed" | "exhausted"> {
-  const { pool, deadlines, connectTimeoutMs } = options;
-  try {
-    return await dial(lease.backend.address, { timeoutMs: connectTimeoutMs, deadlines });
-  } catch (error) {
-    if (!(error instanceof BalancerError)) throw error;
-    lease.end = error.retryable ? "failed" : "unasked";
-    if (error.retryable) {
-      pool.connectFailed(lease.backend, error.state);
-      return "failed";
-    }
+/** Says so where it matters, and whose fault it was. */
+function notConnected(lease: Lease, error: unknown, options: BridgeOptions): Outcome {
+  if (!(error instanceof BalancerError)) throw error;
+  if (!error.retryable) {
+    lease.end = "unasked";
     options.onExhausted(error.state);
     return "exhausted";
   }
+  lease.end = "failed";
+  options.pool.connectFailed(lease.backend, error.state);
+  return lease.backend;
 }
 
 /**
@@ -142,9 +139,9 @@ async function connect(
  * is gone or has nothing to say.
  */
 async function firstBytes(client: Client, options: BridgeOptions): Promise<boolean> {
-  const { deadlines, connectTimeoutMs } = options;
-  const untilMs = deadlines.now + connectTimeoutMs;
-  const wait = { expiresAt: () => untilMs, expire: () => client[Symbol.dispose]() };
+  const { deadlines, dialer } = options;
+  const untilMs = deadlines.now + dialer.timeoutMs;
+  const wait = { place: -1, expiresAt: () => untilMs, expire: () => client[Symbol.dispose]() };
   deadlines.watch(wait);
   try {
     while (client.held === 0 && !client.ended) await client.receive();

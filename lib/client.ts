@@ -9,11 +9,14 @@
  * the free list when the client is closed and no read is under way.
  */
 import { BUFFER_BYTES_MAX, type Buffers } from "./buffers.ts";
+import type { Member } from "./roster.ts";
 
 const NOTHING = new Uint8Array(0);
 
 /** An accepted connection. */
-export class Client implements Disposable {
+export class Client implements Disposable, Member {
+  /** For the roster of those that are carried. */
+  place = -1;
   /** The connection. */
   readonly conn: Deno.TcpConn;
   /** When it was accepted, on the clock of the deadlines, in milliseconds. */
@@ -24,7 +27,7 @@ export class Client implements Disposable {
   ended = false;
 
   readonly #buffers: Buffers;
-  /** Null until the first read, and after it was given away. */
+  /** Null until the first read, and after the client was closed. */
   #buffer: Uint8Array<ArrayBuffer> | null = null;
   #receiving: Promise<void> | null = null;
   #closed = false;
@@ -58,15 +61,8 @@ export class Client implements Disposable {
 
   /** Forgets what is held. Not while a read is under way. */
   dropHeld(): void {
+    if (this.#buffer !== null) this.#buffer = this.#buffers.fit(this.#buffer, this.held);
     this.held = 0;
-  }
-
-  /** Forgets what is held and gives the buffer to the caller. Not while a read is under way. */
-  releaseBuffer(): Uint8Array<ArrayBuffer> {
-    const buffer = this.#buffer ?? this.#buffers.take();
-    this.held = 0;
-    this.#buffer = null;
-    return buffer;
   }
 
   /**
@@ -105,6 +101,8 @@ export class Client implements Disposable {
   }
 
   #giveBuffer(): void {
-    if (this.#buffer !== null) this.#buffers.give(this.releaseBuffer());
+    if (this.#buffer !== null) this.#buffers.give(this.#buffer);
+    this.#buffer = null;
+    this.held = 0;
   }
 }

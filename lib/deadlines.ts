@@ -7,9 +7,10 @@
  * of the loop a healthy connection would look late: a suspect is judged again one turn later.)
  */
 import type { Clock } from "./clock.ts";
+import { type Member, Roster } from "./roster.ts";
 
 /** Something with a deadline. */
-export interface Expiring {
+export interface Expiring extends Member {
   /** When it ends, on the clock of {@linkcode Deadlines.now}; it may move at any time. */
   expiresAt(): number;
   /** Called once the moment has passed. It must be unwatched or have moved on afterwards. */
@@ -24,7 +25,7 @@ export class Deadlines implements Disposable {
   /** The time of the last sweep, in milliseconds: cheap to read for every message. */
   now: number;
   readonly #clock: Clock;
-  readonly #watched = new Set<Expiring>();
+  readonly #watched = new Roster<Expiring>();
   #cancel: () => void;
   #stopped = false;
 

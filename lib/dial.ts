@@ -1,36 +1,56 @@
-/** Connects to a backend under a deadline. Called by the bridges. */
+/** Connects to backends under a deadline. Used by the bridges. */
 import { type Address, formatAddress } from "./address.ts";
 import type { Deadlines, Expiring } from "./deadlines.ts";
 import { BalancerError, type ErrorCode, socketFailure } from "./errors.ts";
 
-/** How long, and by which sweep. */
-export interface DialOptions {
-  /** The deadline of the connect, in milliseconds. */
+/** How long a connect may take, and by which sweep. */
+export interface DialerOptions {
+  /** The deadline of a connect, in milliseconds. */
   readonly timeoutMs: number;
   /** What watches it. */
   readonly deadlines: Deadlines;
 }
 
-/**
- * Connects; the caller owns the connection from then on. Rejects with a
- * {@linkcode BalancerError}: side `internal` when this process or machine has no means left,
- * else side `backend` and retryable.
- */
-export async function dial(address: Address, options: DialOptions): Promise<Deno.TcpConn> {
-  const attempt = new Attempt(options.deadlines.now + options.timeoutMs);
-  options.deadlines.watch(attempt);
-  try {
-    const { hostname, port } = address;
-    const conn = await Deno.connect({ hostname, port, signal: attempt.signal });
-    if (!isItself(conn)) return conn;
-    conn.close();
-    throw new Deno.errors.ConnectionRefused();
-  } catch (error) {
-    throw attempt.expired
-      ? failure(address, "timeout", `no connection within ${options.timeoutMs / 1000}s`, error)
-      : failure(address, ...describe(error), error);
-  } finally {
-    options.deadlines.unwatch(attempt);
+/** How many attempts wait for their next use. */
+const SPARE_MAX = 256;
+
+/** Makes connections. */
+export class Dialer {
+  /** The deadline of a connect, in milliseconds. */
+  readonly timeoutMs: number;
+  readonly #deadlines: Deadlines;
+  /** Making an AbortController costs as much as connecting in JavaScript; most never fire. */
+  readonly #spare: Attempt[] = [];
+
+  /** One for all bridges. */
+  constructor(options: DialerOptions) {
+    this.timeoutMs = options.timeoutMs;
+    this.#deadlines = options.deadlines;
+  }
+
+  /**
+   * Connects; the caller owns the connection from then on. Rejects with a
+   * {@linkcode BalancerError}: side `internal` when this process or machine has no means left,
+   * else side `backend` and retryable.
+   */
+  async dial(address: Address): Promise<Deno.TcpConn> {
+    const attempt = this.#spare.pop() ?? new Attempt();
+    attempt.expiresAtMs = this.#deadlines.now + this.timeoutMs;
+    this.#deadlines.watch(attempt);
+    try {
+      const { hostname, port } = address;
+      const conn = await Deno.connect({ hostname, port, signal: attempt.signal });
+      if (!isItself(conn)) return conn;
+      conn.close();
+      throw new Deno.errors.ConnectionRefused();
+    } catch (error) {
+      throw attempt.expired
+        ? failure(address, "timeout", `no connection within ${this.timeoutMs / 1000}s`, error)
+        : failure(address, ...describe(error), error);
+    } finally {
+      this.#deadlines.unwatch(attempt);
+      if (!attempt.expired && this.#spare.length < SPARE_MAX) this.#spare.push(attempt);
+    }
   }
 }
 
@@ -44,12 +64,9 @@ export function isItself(conn: Deno.TcpConn): boolean {
 }
 
 class Attempt implements Expiring {
+  place = -1;
+  expiresAtMs = 0;
   readonly #abort = new AbortController();
-  readonly #expiresAtMs: number;
-
-  constructor(expiresAtMs: number) {
-    this.#expiresAtMs = expiresAtMs;
-  }
 
   get signal(): AbortSignal {
     return this.#abort.signal;
@@ -60,7 +77,7 @@ class Attempt implements Expiring {
   }
 
   expiresAt(): number {
-    return this.#expiresAtMs;
+    return this.expiresAtMs;
   }
 
   expire(): void {

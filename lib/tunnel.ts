@@ -43,6 +43,8 @@ export interface TunnelOptions {
 
 /** One client and one backend. */
 export class Tunnel implements Expiring {
+  /** For the deadlines. */
+  place = -1;
   /** Bytes sent to the backend. */
   bytesUp = 0;
   /** Bytes sent to the client. */
@@ -77,12 +79,8 @@ export class Tunnel implements Expiring {
   async run(): Promise<TunnelEnd> {
     this.#options.deadlines.watch(this);
     const up = this.#up();
-    await this.#down();
-    const end = this.#end();
-    if (end === "carried") {
-      await this.#passEndDown();
-      await up;
-    }
+    const end = await this.#down();
+    if (end === "carried") await up;
     this.#over = true;
     this.#options.deadlines.unwatch(this);
     this.#backend[Symbol.dispose]();
@@ -111,8 +109,8 @@ export class Tunnel implements Expiring {
     return !this.#answered && !this.#backendEnded && this.bytesUp > 0;
   }
 
-  /** Backend to client, until the backend's end. */
-  async #down(): Promise<void> {
+  /** Backend to client, until the backend's end; passes that on, unless the client may go on. */
+  async #down(): Promise<TunnelEnd> {
     const { deadlines, buffers } = this.#options;
     const { conn } = this.#client;
     let buffer = buffers.take();
@@ -134,13 +132,17 @@ export class Tunnel implements Expiring {
         buffer = buffers.fit(buffer, count);
       }
     } catch {
-      // A backend that breaks the connection has ended; a client that does so leaves nobody to
-      // serve.
+      // A backend that breaks the connection has ended; a client that does leaves nobody to serve.
       if (writing) this.#close();
     }
     buffers.give(buffer);
     this.#backendEnded = true;
     this.#activeMs = deadlines.now;
+    const end = this.#end();
+    if (end === "carried" && !this.#client.ended && !this.#client.closed) {
+      await conn.closeWrite().catch(() => this.#close()); // The client broke the connection.
+    }
+    return end;
   }
 
   /** What the backend's end means. */
@@ -154,88 +156,40 @@ export class Tunnel implements Expiring {
     return this.bytesUp === 0 || isSafeToResend(this.#client.heldFrom(0));
   }
 
-  async #passEndDown(): Promise<void> {
-    if (this.#client.ended || this.#client.closed) return;
-    try {
-      await this.#client.conn.closeWrite();
-    } catch {
-      this.#close(); // The client broke the connection.
-    }
-  }
-
-  /** Client to backend, until the client's end or until the backend takes no more. */
+  /**
+   * Client to backend, until the client's end or until the backend takes no more; passes that on.
+   * Until the answer begins, what was sent stays held.
+   */
   async #up(): Promise<void> {
-    try {
-      const flowing = await this.#upHeld() && await this.#upFlowing();
-      if (flowing && !this.#backendEnded) await this.#passEndUp();
-    } catch {
-      // The client broke the connection, or this side closed it.
-      if (!this.#over) this.#close();
-    }
-  }
-
-  /** Until the answer begins, what is sent stays held. False: the backend takes no more. */
-  async #upHeld(): Promise<boolean> {
     const client = this.#client;
-    for (let sent = 0;;) {
-      const held = client.held;
-      if (sent < held && !await this.#send(client.heldFrom(sent))) return false;
-      sent = held;
-      if (sent < client.held) continue;
-      if (client.ended || (this.#answered && !client.receiving)) return true;
-      if (client.full) {
-        client.dropHeld();
-        this.#forgot = true;
-        sent = 0;
-      }
-      await client.receive();
-      if (this.#over) return false;
-      this.#activeMs = this.#options.deadlines.now;
-    }
-  }
-
-  /** From the answer's first byte on, nothing is held. False: the backend takes no more. */
-  async #upFlowing(): Promise<boolean> {
-    const client = this.#client;
-    if (client.ended) return true;
-    const { deadlines, buffers } = this.#options;
-    let buffer = client.releaseBuffer();
+    let sent = 0;
+    let writing = false;
     try {
       for (;;) {
-        const count = await client.conn.read(buffer);
-        if (count === null) break;
-        this.#activeMs = deadlines.now;
-        if (!await this.#send(slice(buffer, 0, count))) return false;
-        buffer = buffers.fit(buffer, count);
-      }
-      client.ended = true;
-      return true;
-    } finally {
-      buffers.give(buffer);
-    }
-  }
-
-  /** Sends to the backend. False: it takes no more; what that means, its own end will tell. */
-  async #send(bytes: Uint8Array): Promise<boolean> {
-    try {
-      if (this.bytesUp > 0 && !this.#quickUp) this.#quickUp = noDelay(this.#backend);
-      for (let at = 0; at < bytes.length;) {
-        const count = await this.#backend.write(at === 0 ? bytes : bytes.subarray(at));
-        at += count;
-        this.bytesUp += count;
+        writing = true;
+        while (sent < client.held) {
+          if (this.bytesUp > 0 && !this.#quickUp) this.#quickUp = noDelay(this.#backend);
+          const count = await this.#backend.write(client.heldFrom(sent));
+          sent += count;
+          this.bytesUp += count;
+          this.#activeMs = this.#options.deadlines.now;
+        }
+        if (client.ended) break;
+        writing = false;
+        if (!client.receiving && (this.#answered || client.full)) {
+          this.#forgot ||= !this.#answered;
+          client.dropHeld();
+          sent = 0;
+        }
+        await client.receive();
+        if (this.#over) return;
         this.#activeMs = this.#options.deadlines.now;
       }
-      return true;
+      if (!this.#backendEnded) await this.#backend.closeWrite();
     } catch {
-      return false;
-    }
-  }
-
-  async #passEndUp(): Promise<void> {
-    try {
-      await this.#backend.closeWrite();
-    } catch {
-      // The backend broke the connection: the other direction sees it too, and decides.
+      // A backend that takes no more has ended, which the other direction sees and judges. A client
+      // that broke the connection, or was closed from this side, leaves nobody to serve.
+      if (!writing && !this.#over) this.#close();
     }
   }
 

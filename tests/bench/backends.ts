@@ -53,6 +53,11 @@ export class Backends implements AsyncDisposable {
     return new Backends(process, ports);
   }
 
+  /** The process id of nginx, whose worker is its child. */
+  get pid(): number {
+    return this.#process.pid;
+  }
+
   /** Throws, with its stderr, when nginx has ended. */
   assertRunning(): Promise<void> {
     return this.#process.assertRunning();

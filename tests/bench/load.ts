@@ -6,11 +6,15 @@
  */
 
 import { type ContestantName } from "./contestants.ts";
+import { othersShare, readCpu } from "./disturbance.ts";
 import { type Field, startContestant, type StartedContestant } from "./field.ts";
 import { cpuMicroseconds } from "./process_usage.ts";
 import { runWrk, type Wrk, WRK_CONNECTIONS } from "./wrk.ts";
 
-const WARM_UP_SECONDS = 1;
+const WARM_UP_SECONDS = 5;
+
+/** From this share of the CPU time on, other programs disturb a run. */
+export const DISTURBED_SHARE = 0.05;
 
 /** One kind of load. */
 export interface Workload {
@@ -38,6 +42,8 @@ export interface LoadSample {
   readonly p99Ms: number;
   readonly errors: number;
   readonly cpuMicrosecondsPerRequest: number;
+  /** Of the machine's CPU time, what other programs took meanwhile: from 0 to 1. */
+  readonly othersShare: number;
 }
 
 /** For each contestant one sample per repetition, in the order of the repetitions. */
@@ -74,7 +80,10 @@ export async function measureLoad(
         `${workload.title} ${repetition}/${repeat}: ${one.contestant.label}: ` +
           `${sample.requestsPerSecond.toFixed(0)} requests/s, ` +
           `${sample.cpuMicrosecondsPerRequest.toFixed(2)} µs CPU per request` +
-          (sample.errors > 0 ? `, ${sample.errors} ERRORS` : ""),
+          (sample.errors > 0 ? `, ${sample.errors} ERRORS` : "") +
+          (sample.othersShare > DISTURBED_SHARE
+            ? `, DISTURBED: ${(100 * sample.othersShare).toFixed(0)} % of the CPU went to others`
+            : ""),
       );
     }
   }
@@ -92,12 +101,17 @@ async function runOnce(
 ): Promise<LoadSample> {
   const { workload, field, wrk, seconds } = options;
   const { path, headers } = workload;
+  const pids = [process.pid, field.backends.pid];
+  const startedMs = performance.now();
+  const machineBefore = await readCpu(pids, field.clockTicksPerSecond);
   const cpuBefore = await cpuMicroseconds(process.pid, field.clockTicksPerSecond);
   const figures = await runWrk(wrk, {
     run: { port, path, headers, seconds },
     signal: field.signal,
   });
   const cpuAfter = await cpuMicroseconds(process.pid, field.clockTicksPerSecond);
+  const machineAfter = await readCpu(pids, field.clockTicksPerSecond);
+  const elapsedSeconds = (performance.now() - startedMs) / 1_000;
   await process.assertRunning();
   await field.backends.assertRunning();
   if (figures.requests === 0) {
@@ -108,5 +122,10 @@ async function runOnce(
     p99Ms: figures.p99Ms,
     errors: figures.errors,
     cpuMicrosecondsPerRequest: (cpuAfter - cpuBefore) / figures.requests,
+    othersShare: othersShare(machineBefore, {
+      after: machineAfter,
+      seconds: elapsedSeconds,
+      cores: navigator.hardwareConcurrency,
+    }),
   };
 }

@@ -2,6 +2,7 @@
 
 import { type Goal, type IdleRow, type LoadRow } from "./figures.ts";
 import { IDLE_CLIENTS } from "./idle.ts";
+import { DISTURBED_SHARE } from "./load.ts";
 import { type Machine } from "./machine.ts";
 
 /** Everything one benchmark run found. */
@@ -44,6 +45,17 @@ function provenance({ machine, command, seconds, repeat }: Report): string {
 
 function notes({ load, skipped }: Report): string {
   const lines = skipped.map((text) => `Left out: ${text}.`);
+  const disturbed = load.flatMap(({ samples }) => samples).filter(({ othersShare }) =>
+    othersShare > DISTURBED_SHARE
+  );
+  if (disturbed.length > 0) {
+    const most = Math.max(...disturbed.map(({ othersShare }) => othersShare));
+    lines.push(
+      `Disturbed: in ${disturbed.length} runs other programs took up to ${
+        (100 * most).toFixed(0)
+      } % of the CPU time.`,
+    );
+  }
   if (load.some(({ errors }) => errors > 0)) {
     lines.push("**!** marks runs with errors: their figures do not count.");
   }
