@@ -27,7 +27,7 @@ export class Client implements Disposable, Member {
   ended = false;
 
   readonly #buffers: Buffers;
-  /** Null until the first read, and after the client was closed. */
+  /** Null until the first read, and after it was given away. */
   #buffer: Uint8Array<ArrayBuffer> | null = null;
   #receiving: Promise<void> | null = null;
   #closed = false;
@@ -61,8 +61,18 @@ export class Client implements Disposable, Member {
 
   /** Forgets what is held. Not while a read is under way. */
   dropHeld(): void {
-    if (this.#buffer !== null) this.#buffer = this.#buffers.fit(this.#buffer, this.held);
     this.held = 0;
+  }
+
+  /**
+   * Forgets what is held and gives the buffer to the caller, who reads from the connection alone
+   * from then on. Not while a read is under way.
+   */
+  releaseBuffer(): Uint8Array<ArrayBuffer> {
+    const buffer = this.#buffer ?? this.#buffers.take();
+    this.#buffer = null;
+    this.held = 0;
+    return buffer;
   }
 
   /**
@@ -84,7 +94,8 @@ export class Client implements Disposable, Member {
   async #receive(): Promise<void> {
     try {
       const buffer = this.#buffer = this.#roomy();
-      const count = await this.conn.read(buffer.subarray(this.held));
+      const room = this.held === 0 ? buffer : buffer.subarray(this.held);
+      const count = await this.conn.read(room);
       if (count === null) this.ended = true;
       else this.held += count;
     } finally {
@@ -101,8 +112,6 @@ export class Client implements Disposable, Member {
   }
 
   #giveBuffer(): void {
-    if (this.#buffer !== null) this.#buffers.give(this.#buffer);
-    this.#buffer = null;
-    this.held = 0;
+    if (this.#buffer !== null) this.#buffers.give(this.releaseBuffer());
   }
 }

@@ -62,6 +62,8 @@ export class Tunnel implements Expiring {
   #silent = false;
   /** Were bytes of the client dropped before the answer began? */
   #forgot = false;
+  /** Is the direction to the backend in the middle of a write? */
+  #sending = false;
   #quickUp = false;
   #quickDown = false;
   /** Has `run` returned? The client is no longer this tunnel's. */
@@ -156,40 +158,67 @@ export class Tunnel implements Expiring {
     return this.bytesUp === 0 || isSafeToResend(this.#client.heldFrom(0));
   }
 
-  /**
-   * Client to backend, until the client's end or until the backend takes no more; passes that on.
-   * Until the answer begins, what was sent stays held.
-   */
+  /** Client to backend, until the client's end or until the backend takes no more. */
   async #up(): Promise<void> {
-    const client = this.#client;
-    let sent = 0;
-    let writing = false;
     try {
-      for (;;) {
-        writing = true;
-        while (sent < client.held) {
-          if (this.bytesUp > 0 && !this.#quickUp) this.#quickUp = noDelay(this.#backend);
-          const count = await this.#backend.write(client.heldFrom(sent));
-          sent += count;
-          this.bytesUp += count;
-          this.#activeMs = this.#options.deadlines.now;
-        }
-        if (client.ended) break;
-        writing = false;
-        if (!client.receiving && (this.#answered || client.full)) {
-          this.#forgot ||= !this.#answered;
-          client.dropHeld();
-          sent = 0;
-        }
-        await client.receive();
-        if (this.#over) return;
-        this.#activeMs = this.#options.deadlines.now;
-      }
+      await this.#upHeld();
+      if (this.#over) return;
+      if (!this.#client.ended) await this.#upFlowing();
+      this.#sending = true;
       if (!this.#backendEnded) await this.#backend.closeWrite();
     } catch {
       // A backend that takes no more has ended, which the other direction sees and judges. A client
       // that broke the connection, or was closed from this side, leaves nobody to serve.
-      if (!writing && !this.#over) this.#close();
+      if (!this.#sending && !this.#over) this.#close();
+    }
+  }
+
+  /** Until the answer begins: what is sent stays held. */
+  async #upHeld(): Promise<void> {
+    const client = this.#client;
+    for (let sent = 0; !this.#over;) {
+      this.#activeMs = this.#options.deadlines.now;
+      this.#sending = true;
+      while (sent < client.held) {
+        if (this.bytesUp > 0 && !this.#quickUp) this.#quickUp = noDelay(this.#backend);
+        const count = await this.#backend.write(client.heldFrom(sent));
+        sent += count;
+        this.bytesUp += count;
+      }
+      this.#sending = false;
+      if (client.ended || (this.#answered && !client.receiving)) return;
+      if (client.full) {
+        client.dropHeld();
+        this.#forgot = true;
+        sent = 0;
+      }
+      await client.receive();
+    }
+  }
+
+  /** From then on: nothing is held, and each message takes the shortest way. */
+  async #upFlowing(): Promise<void> {
+    const { deadlines, buffers } = this.#options;
+    const { conn } = this.#client;
+    let buffer = this.#client.releaseBuffer();
+    try {
+      for (;;) {
+        const count = await conn.read(buffer);
+        if (count === null) break;
+        this.#activeMs = deadlines.now;
+        this.#sending = true;
+        if (!this.#quickUp) this.#quickUp = noDelay(this.#backend);
+        for (let at = 0; at < count;) {
+          at += await this.#backend.write(slice(buffer, at, count));
+          this.#activeMs = deadlines.now;
+        }
+        this.#sending = false;
+        this.bytesUp += count;
+        buffer = buffers.fit(buffer, count);
+      }
+      this.#client.ended = true;
+    } finally {
+      buffers.give(buffer);
     }
   }
 
