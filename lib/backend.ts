@@ -43,6 +43,10 @@ export class Backend implements Candidate {
   leased = 0;
   /** Connections that it did not take, or dropped before its first byte. */
   failures = 0;
+  /** Bytes of ended connections that clients sent to it. */
+  bytesUp = 0;
+  /** Bytes of ended connections that it sent to clients. */
+  bytesDown = 0;
 
   #probedEntries = -1;
   /** Added to its own count after a restart, so that it does not draw all traffic. */

@@ -7,7 +7,7 @@
 import { Acceptor } from "./acceptor.ts";
 import { type Address, formatAddress } from "./address.ts";
 import type { Backend } from "./backend.ts";
-import { type Answers, bridge } from "./bridge.ts";
+import { type Answers, bridge, type BridgeOptions } from "./bridge.ts";
 import { Buffers } from "./buffers.ts";
 import { Client } from "./client.ts";
 import { systemClock } from "./clock.ts";
@@ -66,6 +66,7 @@ export class Balancer implements AsyncDisposable {
   readonly #queue: WaitingQueue<Client>;
   readonly #lingering: Lingering;
   readonly #acceptor: Acceptor;
+  readonly #bridgeOptions: BridgeOptions;
   readonly #carried = new Roster<Client>();
   readonly #bridges = new Set<Promise<void>>();
   #open = false;
@@ -97,6 +98,7 @@ export class Balancer implements AsyncDisposable {
       countMax: LINGERING_MAX,
       deadlines: this.#deadlines,
     });
+    this.#bridgeOptions = this.#makeBridgeOptions();
     this.#acceptor = this.#listen();
     this.ready = this.#start();
   }
@@ -131,6 +133,35 @@ export class Balancer implements AsyncDisposable {
     const stopped = this.stop();
     this.#cut();
     await stopped;
+  }
+
+  #makeBridgeOptions(): BridgeOptions {
+    const config = this.#config;
+    return {
+      queue: this.#queue,
+      pool: this.#pool,
+      lingering: this.#lingering,
+      answers: this.#answers(),
+      dialer: this.#dialer,
+      exhaustedTimeoutMs: config.queueTimeoutMs,
+      tunnel: {
+        resend: config.mode === "bridge",
+        firstByteTimeoutMs: config.firstByteTimeoutMs,
+        idleTimeoutMs: config.idleTimeoutMs,
+        lingerTimeoutMs: config.mode === "tcp" ? config.idleTimeoutMs : config.lingerTimeoutMs,
+        deadlines: this.#deadlines,
+        buffers: this.#buffers,
+      },
+      deadlines: this.#deadlines,
+      clock: systemClock,
+      onTake: (client) => {
+        this.#carried.add(client);
+        this.#prober.request();
+      },
+      onLeave: (client) => this.#carried.delete(client),
+      onExhausted: (state) => this.#exhausted(state),
+      onDefect: (error) => log.error("A defect of this program: {error}", { error: String(error) }),
+    };
   }
 
   #makePool(): Pool {
@@ -178,19 +209,18 @@ export class Balancer implements AsyncDisposable {
   }
 
   async #start(): Promise<void> {
-    const { config, address } = { config: this.#config, address: this.#acceptor.address };
+    const config = this.#config;
     log.info(
-      `Listening on ${formatAddress(address)}: ${config.mode} mode, ${config.policy}, ` +
+      `Listening on ${formatAddress(this.address)}: ${config.mode} mode, ${config.policy}, ` +
         `${config.parallel} bridges, ${healthWords(config)}`,
     );
     if (config.health === "off") this.#pool.trustAll();
     await this.#prober.start();
     this.#open = true;
     while (this.#queue.length > 0 && this.#bridges.size < config.parallel) this.#startBridge();
-    log.info("Serving: {ready} of {all} servers ready", {
-      ready: this.#pool.readyCount,
-      all: this.#pool.backends.length,
-    });
+    const counts = { ready: this.#pool.readyCount, all: this.#pool.backends.length };
+    const level = counts.ready === 0 ? "warning" : "info";
+    log[level]("Serving: {ready} of {all} servers ready", counts);
   }
 
   /** Takes in a new connection. */
@@ -206,47 +236,17 @@ export class Balancer implements AsyncDisposable {
   }
 
   #startBridge(): void {
-    const { config, carried } = { config: this.#config, carried: this.#carried };
-    const running = bridge({
-      queue: this.#queue,
-      pool: this.#pool,
-      lingering: this.#lingering,
-      answers: this.#answers(),
-      dialer: this.#dialer,
-      exhaustedTimeoutMs: config.queueTimeoutMs,
-      tunnel: {
-        resend: config.mode === "bridge",
-        firstByteTimeoutMs: config.firstByteTimeoutMs,
-        idleTimeoutMs: config.idleTimeoutMs,
-        lingerTimeoutMs: config.mode === "tcp" ? config.idleTimeoutMs : config.lingerTimeoutMs,
-        deadlines: this.#deadlines,
-        buffers: this.#buffers,
-      },
-      deadlines: this.#deadlines,
-      clock: systemClock,
-      onTake: (client) => {
-        carried.add(client);
-        this.#prober.request();
-      },
-      onLeave: (client) => carried.delete(client),
-      onExhausted: (state) => this.#exhausted(state),
-    });
+    const running = bridge(this.#bridgeOptions);
     this.#bridges.add(running);
     running.finally(() => this.#bridges.delete(running));
   }
 
   /** A client that hangs up while it waits gives its place up. */
   async #watchWaiting(client: Client): Promise<void> {
-    // A client that has only ended its side may still want its answer, unless it never asked.
-    const mayWait = (): boolean => !client.ended || client.held > 0 || this.#config.mode === "tcp";
-    try {
-      while (this.#queue.has(client) && !client.ended && !client.full) await client.receive();
-      if (mayWait() || !this.#queue.leave(client)) return;
-    } catch {
-      // It broke the connection. If a bridge has it by now, that one sees it too.
-      if (!this.#queue.leave(client)) return;
-    }
-    client[Symbol.dispose]();
+    const waits = (): boolean => this.#queue.has(client);
+    // In tcp mode a client that never says anything may still wait for what the backend says.
+    if (!await client.hangsUp(waits, { mayBeMute: this.#config.mode === "tcp" })) return;
+    if (this.#queue.leave(client)) client[Symbol.dispose]();
   }
 
   #turnAway(client: Client): void {

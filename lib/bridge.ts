@@ -52,13 +52,15 @@ export interface BridgeOptions {
   readonly onLeave: (client: Client) => void;
   /** Called when this process or machine lacks the means to connect, with the reason. */
   readonly onExhausted: (state: string) => void;
+  /** Called with an error that no code here expects; the client is closed, and the bridge goes on. */
+  readonly onDefect: (error: unknown) => void;
 }
 
 /** Pauses while this machine is out of means: the first and the longest, in milliseconds. */
 const EXHAUSTED_PAUSE_MS = { first: 50, most: 1000 } as const;
 const NONE: readonly Backend[] = [];
 
-/** Carries clients until the queue is closed and empty. Rejects only on a defect of this code. */
+/** Carries clients until the queue is closed and empty. Never rejects. */
 export async function bridge(options: BridgeOptions): Promise<void> {
   for (;;) {
     const client = await options.queue.take();
@@ -66,6 +68,9 @@ export async function bridge(options: BridgeOptions): Promise<void> {
     options.onTake(client);
     try {
       await carry(client, options);
+    } catch (error) {
+      options.onDefect(error);
+      client[Symbol.dispose]();
     } finally {
       options.onLeave(client);
     }
@@ -114,6 +119,8 @@ async function attempt(
   }
   const tunnel = new Tunnel(client, conn, options.tunnel);
   const end = await tunnel.run();
+  lease.backend.bytesUp += tunnel.bytesUp;
+  lease.backend.bytesDown += tunnel.bytesDown;
   lease.end = tunnel.bytesDown > 0 ? "served" : end === "carried" ? "asked" : "failed";
   if (end === "carried") return "carried";
   if (end === "silent") return "nobody";

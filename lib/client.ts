@@ -11,6 +11,8 @@
 import { BUFFER_BYTES_MAX, type Buffers } from "./buffers.ts";
 import type { Member } from "./roster.ts";
 
+/** So much is read of a client that waits; the most that all of them together hold follows from it. */
+const AHEAD_BYTES_MAX = 16 * 1024;
 const NOTHING = new Uint8Array(0);
 
 /** An accepted connection. */
@@ -81,6 +83,21 @@ export class Client implements Disposable, Member {
    */
   receive(): Promise<void> {
     return this.#receiving ??= this.#receive();
+  }
+
+  /**
+   * Watches the client while it waits, by reading ahead a little. Resolves to true when it hung up:
+   * it broke the connection, or ended its side without having said anything, unless it `mayBeMute`.
+   * (One that has asked and ended its side may still want its answer.) Resolves to false when it
+   * `waits` no longer, or when enough was read.
+   */
+  async hangsUp(waits: () => boolean, options: { readonly mayBeMute: boolean }): Promise<boolean> {
+    try {
+      while (waits() && !this.ended && this.held < AHEAD_BYTES_MAX) await this.receive();
+      return this.ended && this.held === 0 && !options.mayBeMute;
+    } catch {
+      return true; // It broke the connection.
+    }
   }
 
   /** Closes the connection; a read under way rejects. A second time does nothing. */

@@ -49,6 +49,10 @@ export interface BackendSnapshot {
   readonly leased: number;
   /** Connections that it did not take, or dropped before its first byte. */
   readonly failures: number;
+  /** Bytes of ended connections that clients sent to it. */
+  readonly bytesUp: number;
+  /** Bytes of ended connections that it sent to clients. */
+  readonly bytesDown: number;
 }
 
 /** The backends and their state. */
@@ -112,6 +116,8 @@ export class Pool {
       inFlight: backend.inFlight,
       leased: backend.leased,
       failures: backend.failures,
+      bytesUp: backend.bytesUp,
+      bytesDown: backend.bytesDown,
     }));
   }
 

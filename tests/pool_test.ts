@@ -231,7 +231,15 @@ Deno.test("Pool.snapshot: tells all of each backend, in the order given", () => 
   const failed = bench.pool.acquire([]);
   if (failed !== null) failed.end = "failed";
   failed?.[Symbol.dispose]();
-  const nothing = { entries: 0, errors: 0, inFlight: 0, leased: 0, failures: 0 };
+  const nothing = {
+    entries: 0,
+    errors: 0,
+    inFlight: 0,
+    leased: 0,
+    failures: 0,
+    bytesUp: 0,
+    bytesDown: 0,
+  };
   assertEquals(bench.pool.snapshot(), [
     {
       name: "127.0.0.1:1",
@@ -242,6 +250,8 @@ Deno.test("Pool.snapshot: tells all of each backend, in the order given", () => 
       inFlight: 1,
       leased: 2,
       failures: 1,
+      bytesUp: 0,
+      bytesDown: 0,
     },
     { name: "127.0.0.1:2", state: "down", reason: "connection refused", ...nothing },
   ]);

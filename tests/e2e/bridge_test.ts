@@ -32,7 +32,11 @@ Deno.test("bridge: a client that ends its side still receives its whole answer",
   await using balancer = await startBalancer([backend.port], TRUSTING);
   using client = await ByteClient.connect(balancer.address.port);
   await (await client.send(get("/"))).end();
-  assertEquals(await client.receiveAll(), `HTTP/1.1 200 OK\r\n\r\n${get("/").length} bytes`);
+  const answer = `HTTP/1.1 200 OK\r\n\r\n${get("/").length} bytes`;
+  assertEquals(await client.receiveAll(), answer);
+  await until(() => balancer.snapshot().carried === 0, "the bridge is free");
+  const [counts] = balancer.snapshot().backends;
+  assertEquals([counts?.bytesUp, counts?.bytesDown], [get("/").length, answer.length]);
 });
 
 Deno.test("bridge: one connection carries many messages in turn", async () => {
