@@ -18,7 +18,7 @@ const NOTHING = new Uint8Array(0);
 /** An accepted connection. */
 export class Client implements Disposable, Member {
   /** For the roster of those that are carried. */
-  place = -1;
+  place: number = -1;
   /** The connection. */
   readonly conn: Deno.TcpConn;
   /** When it was accepted, on the clock of the deadlines, in milliseconds. */

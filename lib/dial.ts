@@ -64,7 +64,7 @@ export function isItself(conn: Deno.TcpConn): boolean {
 }
 
 class Attempt implements Expiring {
-  place = -1;
+  place: number = -1;
   expiresAtMs = 0;
   readonly #abort = new AbortController();
 

@@ -62,7 +62,7 @@ export class Lingering {
 }
 
 class Closing implements Expiring {
-  place = -1;
+  place: number = -1;
   readonly #client: Client;
   readonly #options: LingeringOptions;
   readonly #startedMs: number;

@@ -44,7 +44,7 @@ export interface TunnelOptions {
 /** One client and one backend. */
 export class Tunnel implements Expiring {
   /** For the deadlines. */
-  place = -1;
+  place: number = -1;
   /** Bytes sent to the backend. */
   bytesUp = 0;
   /** Bytes sent to the client. */

@@ -22,7 +22,7 @@ export interface WaitingQueueOptions<T> {
 /** A bounded first-in first-out queue with deadlines. */
 export class WaitingQueue<T> implements Expiring {
   /** For the deadlines. */
-  place = -1;
+  place: number = -1;
   readonly #options: WaitingQueueOptions<T>;
   /** Since when each waits, first come first: a Map keeps the order, and is cheap to leave. */
   readonly #waiting = new Map<T, number>();
