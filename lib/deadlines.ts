@@ -2,9 +2,11 @@
  * All deadlines of the data path in one sweep: no timer, closure or promise per message or
  * connection. Whoever has a deadline is watched and asked ten times a second when it ends.
  *
- * Invariants: a deadline is met within {@linkcode SWEEP_MS}, early or late; nobody is expired while
- * input that was ready has not been handed out. (Deno runs timers before ready I/O, so after a stall
- * of the loop a healthy connection would look late: a suspect is judged again one turn later.)
+ * Invariants: a deadline is met within {@linkcode SWEEP_MS}, early or late; time in which this
+ * process did not run does not count; nobody is expired while input that was ready has not been
+ * handed out. (Deno runs timers before ready I/O, so after a stall of the loop a healthy connection
+ * would look late. A suspect is judged again one turn later; and since one turn hands out only so
+ * much, a long stall counts as a short one.)
  */
 import type { Clock } from "./clock.ts";
 import { type Member, Roster } from "./roster.ts";
@@ -19,12 +21,16 @@ export interface Expiring extends Member {
 
 /** How often the sweep runs, in milliseconds, and so how exact a deadline is. */
 export const SWEEP_MS = 100;
+/** The most that one sweep counts, in milliseconds, however late it comes. */
+const COUNTED_MS_MAX = 2 * SWEEP_MS;
 
 /** The watched, and the clock they go by. It runs from its making until it is disposed of. */
 export class Deadlines implements Disposable {
-  /** The time of the last sweep, in milliseconds: cheap to read for every message. */
+  /** The time at the last sweep, in milliseconds: cheap to read for every message. */
   now: number;
   readonly #clock: Clock;
+  /** The time at the last sweep on the clock, stalls included. */
+  #sweptMs: number;
   readonly #watched = new Roster<Expiring>();
   #cancel: () => void;
   #stopped = false;
@@ -32,7 +38,7 @@ export class Deadlines implements Disposable {
   /** Takes the clock to go by. */
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.now = clock.now();
+    this.now = this.#sweptMs = clock.now();
     this.#cancel = clock.after(SWEEP_MS, this.#sweep);
   }
 
@@ -58,7 +64,9 @@ export class Deadlines implements Disposable {
   }
 
   readonly #sweep = (): void => {
-    this.now = this.#clock.now();
+    const clockMs = this.#clock.now();
+    this.now += Math.min(clockMs - this.#sweptMs, COUNTED_MS_MAX);
+    this.#sweptMs = clockMs;
     for (const expiring of this.#watched) {
       if (expiring.expiresAt() > this.now) continue;
       this.#cancel = this.#clock.after(0, this.#judge);

@@ -66,16 +66,27 @@ Deno.test("Deadlines: a deadline that moves on is met where it is in the end", a
   assertEquals(item.expiredMs, [2200]);
 });
 
-Deno.test("Deadlines: after a stall, input that is handed out before the next turn saves its owner", async () => {
+Deno.test("Deadlines: input that is handed out one turn after the sweep saves its owner", async () => {
   const clock = new FakeClock();
   using deadlines = new Deadlines(clock);
-  const healthy = new Item(clock, deadlines, 1000);
-  const silent = new Item(clock, deadlines, 1000);
-  clock.stall(60_000);
+  const healthy = new Item(clock, deadlines, 150);
+  const silent = new Item(clock, deadlines, 150);
+  clock.stall(200);
   // Due as late as the sweep is, but set after it: like input that waits behind the timers.
-  clock.after(0, () => healthy.deadlineMs = clock.now() + 1000);
+  clock.after(0, () => healthy.deadlineMs = deadlines.now + 1000);
   await clock.advance(0);
-  assertEquals([healthy.expiredMs, silent.expiredMs], [[], [60_000]]);
+  assertEquals([healthy.expiredMs, silent.expiredMs], [[], [200]]);
+});
+
+Deno.test("Deadlines: a stall of a minute counts as a fifth of a second", async () => {
+  const clock = new FakeClock();
+  using deadlines = new Deadlines(clock);
+  const item = new Item(clock, deadlines, 1000);
+  clock.stall(60_000);
+  await clock.advance(700);
+  assertEquals([item.expiredMs, deadlines.now], [[], 900]);
+  await clock.advance(100);
+  assertEquals(item.expiredMs, [60_800]);
 });
 
 Deno.test("Deadlines: what an expired one changes is seen by the others at once", async () => {

@@ -195,6 +195,30 @@ Deno.test("program: without descriptors it waits without spinning, and goes on w
   assertStringIncludes(await askOnce(port, get("/a.txt")), "alpha");
 });
 
+Deno.test("program: a stop longer than all deadlines costs nobody its answer", async () => {
+  const release = Promise.withResolvers<void>();
+  await using backend = new RawServer(async (conn) => {
+    await readSome(conn);
+    await release.promise;
+    await writeAll(conn, "HTTP/1.1 200 OK\r\n\r\nok");
+  });
+  const deadlines = ["--first-byte-timeout", "1s", "--idle-timeout", "1s"];
+  await using process = new BalancerProcess(
+    ["0", `${backend.port}`, "--health", "off", ...deadlines],
+  );
+  const port = await process.port();
+  await process.says(/Serving/);
+  const answers = Array.from({ length: 300 }, () => askOnce(port, get("/")));
+  await until(() => backend.connections === 300, "all requests are at the backend");
+  process.kill("SIGSTOP");
+  release.resolve();
+  const start = performance.now();
+  await until(() => performance.now() - start > 2000, "all deadlines went by");
+  process.kill("SIGCONT");
+  const bad = (await Promise.all(answers)).filter((answer) => !answer.endsWith("ok"));
+  assertEquals(bad, []);
+});
+
 /** CPU time of a process so far. */
 async function cpuSeconds(pid: number): Promise<number> {
   const stat = await Deno.readTextFile(`/proc/${pid}/stat`);
