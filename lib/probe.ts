@@ -3,8 +3,8 @@
  * value and never throws. Called by the prober.
  *
  * The deadline is `AbortSignal.timeout`, judged one turn of the event loop later: Deno runs
- * timers before ready input, and an overloaded balancer must not mark good servers down. If that
- * turn brings progress, the delay was ours, and the backend gets its time once more.
+ * timers before ready input, and an overloaded balancer must not mark good servers down. If it fires
+ * late, or that turn brings progress, the delay was ours, and the backend gets its time once more.
  */
 import { type Address, formatAddress } from "./address.ts";
 import { type Clock, oneTurn } from "./clock.ts";
@@ -44,6 +44,9 @@ export async function probe(address: Address, options: ProbeOptions): Promise<Pr
     return failed(final, check.connected ? `${check.subject}: ${failure.state}` : failure.state);
   }
 }
+
+/** A deadline that fires later than this means that this process did not run. */
+const STALL_MS = 100;
 
 /** The state of one check while it runs. */
 class Check implements Disposable {
@@ -92,11 +95,15 @@ class Check implements Disposable {
   }
 
   #setDeadline(extensions: number): void {
-    AbortSignal.timeout(this.#options.timeoutMs).addEventListener("abort", () => {
+    const { clock, timeoutMs } = this.#options;
+    const dueMs = clock.now() + timeoutMs;
+    AbortSignal.timeout(timeoutMs).addEventListener("abort", () => {
       const before = this.#progress;
-      oneTurn(this.#options.clock).then(() => {
+      const stalled = clock.now() - dueMs > STALL_MS;
+      oneTurn(clock).then(() => {
         if (this.#over) return;
-        if (this.#progress > before && extensions > 0) this.#setDeadline(extensions - 1);
+        const oursToBlame = stalled || this.#progress > before;
+        if (oursToBlame && extensions > 0) this.#setDeadline(extensions - 1);
         else this.#giveUp();
       });
     });
