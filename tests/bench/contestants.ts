@@ -81,7 +81,8 @@ function denoContestant(options: {
     prepare({ port, backendPorts, clientsMax }): Promise<ProcessCommand> {
       const args = ["run", "--frozen", "--allow-net", `${PROJECT_DIRECTORY}${script}`];
       if (name === "ours" && clientsMax > DEFAULT_BRIDGES) args.push("-N", String(clientsMax));
-      args.push(String(port), ...backendPorts.map(String));
+      // The peers listen on 127.0.0.1 alone, not on every address of both families.
+      args.push(name === "ours" ? `127.0.0.1:${port}` : String(port), ...backendPorts.map(String));
       return Promise.resolve({ name: label, program: Deno.execPath(), args });
     },
   };
