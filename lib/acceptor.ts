@@ -12,8 +12,8 @@ import { BalancerError, type SocketFailure, socketFailure } from "./errors.ts";
 export interface AcceptorOptions {
   /** Called with each connection, which is the callee's from then on. */
   readonly onConn: (conn: Deno.TcpConn) => void;
-  /** Called when connections cannot be accepted for lack of means, with the reason. */
-  readonly onExhausted: (state: string) => void;
+  /** Called when connections cannot be accepted, mostly for lack of means, with the reason. */
+  readonly onTrouble: (state: string) => void;
   /** The source of time. */
   readonly clock: Clock;
 }
@@ -35,6 +35,8 @@ export class Acceptor {
   #done: Promise<void>;
   #pauseMs: number = PAUSE_MS.first;
   #paused = false;
+  /** Failures in a row. */
+  #failures = 0;
 
   /** Listens and accepts from now on. Throws a {@linkcode BalancerError} if it cannot. */
   constructor(address: Address, options: AcceptorOptions) {
@@ -58,20 +60,28 @@ export class Acceptor {
   }
 
   async #accept(): Promise<void> {
-    for (let failures = 0;;) {
-      try {
-        if (this.#paused) await this.#rest();
-        this.#options.onConn(await this.#listener.accept());
-        failures = 0;
-        this.#pauseMs = PAUSE_MS.first;
-      } catch (error) {
-        if (error instanceof Deno.errors.BadResource) return;
-        if (error instanceof Deno.errors.Interrupted) return;
-        const failure = socketFailure(error);
-        if (failure.code === "exhausted") this.#options.onExhausted(failure.state);
-        // Anything else is a client that was gone before it was accepted.
-        this.#paused = failure.code === "exhausted" || ++failures >= FAILURES_MAX;
-      }
+    for (;;) {
+      if (this.#paused) await this.#rest();
+      const conn = await this.#next();
+      if (conn === "closed") return;
+      if (conn !== "failed") this.#options.onConn(conn);
+    }
+  }
+
+  async #next(): Promise<Deno.TcpConn | "closed" | "failed"> {
+    try {
+      const conn = await this.#listener.accept();
+      this.#failures = 0;
+      this.#pauseMs = PAUSE_MS.first;
+      return conn;
+    } catch (error) {
+      if (error instanceof Deno.errors.BadResource) return "closed";
+      if (error instanceof Deno.errors.Interrupted) return "closed";
+      const { code, state } = socketFailure(error);
+      // Anything but exhaustion is a client that was gone before it was accepted, unless it goes on.
+      this.#paused = code === "exhausted" || ++this.#failures % FAILURES_MAX === 0;
+      if (this.#paused) this.#options.onTrouble(state);
+      return "failed";
     }
   }
 

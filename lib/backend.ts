@@ -17,10 +17,11 @@ export interface CountMark {
 }
 
 /**
- * What became of a lease: the backend `served` it, that is, began an answer; it `failed` it; it was
- * never `asked`, through no fault of its own; or it was, and the client left without an answer.
+ * What became of a lease: the backend `served` it, that is, began an answer; it `failed` it after it
+ * had taken the connection; it `refused` the connection; it was never asked, through no fault of its
+ * own (`unasked`); or it was `asked`, and the client left without an answer.
  */
-export type LeaseEnd = "served" | "failed" | "unasked" | "asked";
+export type LeaseEnd = "served" | "failed" | "refused" | "unasked" | "asked";
 
 /** A server that clients are sent to. */
 export class Backend implements Candidate {
@@ -51,7 +52,7 @@ export class Backend implements Candidate {
   #probedEntries = -1;
   /** Added to its own count after a restart, so that it does not draw all traffic. */
   #levelling = 0;
-  /** Since its count was last asked for: what was sent to it, and what of that it has served. */
+  /** Since its count was last read: what was sent to it, and what of that it has served. */
   #sent = 0;
   #served = 0;
   /** Grows with each mark and each count: leases of an earlier one are settled by the counts. */
@@ -109,10 +110,11 @@ export class Backend implements Candidate {
   /** Counts the end of a connection. */
   end(how: LeaseEnd, epoch: number): void {
     this.inFlight--;
-    if (how === "failed") this.failures++;
+    if (how === "failed" || how === "refused") this.failures++;
     if (epoch !== this.#epoch) return;
     if (how === "served") this.#served++;
-    else if (how !== "asked") this.#sent--;
+    // What failed after the connect stays counted: a backend that fails must not look idle.
+    if (how === "refused" || how === "unasked") this.#sent--;
   }
 }
 

@@ -199,7 +199,7 @@ export class Balancer implements AsyncDisposable {
     try {
       return new Acceptor(this.#config.listen, {
         onConn: (conn) => this.#receive(conn),
-        onExhausted: (state) => this.#exhausted(state),
+        onTrouble: (state) => this.#exhausted(state),
         clock: systemClock,
       });
     } catch (error) {
@@ -299,8 +299,10 @@ export class Balancer implements AsyncDisposable {
     if (left > 0) log.warning("Closing {left} clients that are not finished", { left });
     this.#queue.close();
     for (const client of this.#queue.drop()) client[Symbol.dispose]();
+    // Connects, tunnels and lingering closes end as if their time were over, and their clients with
+    // them: a tunnel that only waits for its backend would not notice that the client is closed.
+    this.#deadlines.expireAll();
     for (const client of this.#carried) client[Symbol.dispose]();
-    this.#lingering.cut();
   }
 }
 

@@ -115,7 +115,7 @@ async function attempt(
   try {
     conn = await options.dialer.dial(lease.backend.address);
   } catch (error) {
-    return notConnected(lease, error, options);
+    return client.closed ? "carried" : notConnected(lease, error, options);
   }
   const tunnel = new Tunnel(client, conn, options.tunnel);
   const end = await tunnel.run();
@@ -135,7 +135,7 @@ function notConnected(lease: Lease, error: unknown, options: BridgeOptions): Out
     options.onExhausted(error.state);
     return "exhausted";
   }
-  lease.end = "failed";
+  lease.end = "refused";
   options.pool.connectFailed(lease.backend, error.state);
   return lease.backend;
 }

@@ -47,7 +47,7 @@ export const OPTIONS = {
     name: "interval",
     letter: "X",
     default: "3s",
-    help: "probe the servers this long after the last round",
+    help: "probe the servers this often",
   }),
   mode: choice<Mode>(["bridge", "tcp"], {
     name: "mode",
@@ -94,7 +94,7 @@ export const OPTIONS = {
   firstByteTimeoutMs: duration(10, {
     name: "first-byte-timeout",
     default: "60s",
-    help: "how long a server may stay silent after a request",
+    help: "how long a server may stay silent after a client's first request",
   }),
   idleTimeoutMs: duration(100, {
     name: "idle-timeout",

@@ -57,6 +57,11 @@ export class Deadlines implements Disposable {
     this.#watched.delete(expiring);
   }
 
+  /** Expires everybody now, whatever the deadline. */
+  expireAll(): void {
+    for (const expiring of this.#watched) expiring.expire();
+  }
+
   /** Ends the sweep: nobody is expired any more. */
   [Symbol.dispose](): void {
     this.#stopped = true;

@@ -46,7 +46,7 @@ export class Dialer {
     } catch (error) {
       throw attempt.expired
         ? failure(address, "timeout", `no connection within ${this.timeoutMs / 1000}s`, error)
-        : failure(address, ...describe(error), error);
+        : failure(address, ...describe(error, address), error);
     } finally {
       this.#deadlines.unwatch(attempt);
       if (!attempt.expired && this.#spare.length < SPARE_MAX) this.#spare.push(attempt);
@@ -85,8 +85,8 @@ class Attempt implements Expiring {
   }
 }
 
-function describe(error: unknown): [ErrorCode, string] {
-  const { code, state } = socketFailure(error);
+function describe(error: unknown, address: Address): [ErrorCode, string] {
+  const { code, state } = socketFailure(error, address);
   return [code, state];
 }
 

@@ -4,6 +4,8 @@
  * Messages have one form: the action, a colon, the state.
  */
 
+import type { Address } from "./address.ts";
+
 /** Whose doing it is. A client's fault never counts against a backend, nor does our own. */
 export type Side = "client" | "backend" | "internal";
 
@@ -72,13 +74,16 @@ const EXHAUSTED: Readonly<Record<string, string>> = {
   EADDRNOTAVAIL: "no local port is left for another connection",
 };
 
-/** Reads what Deno threw at a socket operation. Never throws. */
-export function socketFailure(error: unknown): SocketFailure {
+/** Reads what Deno threw at a socket operation, with this peer if there is one. Never throws. */
+export function socketFailure(error: unknown, peer?: Address): SocketFailure {
   const code = osCode(error);
+  if (code === "EADDRNOTAVAIL" && peer?.hostname.includes(":")) {
+    return { code: "unreachable", state: "this machine has no IPv6 address to reach it from" };
+  }
   const exhausted = code === undefined ? undefined : EXHAUSTED[code];
   if (exhausted !== undefined) return { code: "exhausted", state: exhausted };
   if (error instanceof Deno.errors.NotCapable) {
-    return { code: "permission", state: "not allowed by Deno (run with --allow-net)" };
+    return { code: "permission", state: `not allowed by Deno (run with ${missingFlag(error)})` };
   }
   if (error instanceof Deno.errors.PermissionDenied) {
     return { code: "permission", state: "permission denied" };
@@ -98,6 +103,12 @@ export function socketFailure(error: unknown): SocketFailure {
     return { code: "unreachable", state: "its name does not resolve" };
   }
   return { code: "unexpected", state: message };
+}
+
+/** The flag that allows it; the address too, for whoever allows some only. */
+function missingFlag(error: Error): string {
+  const address = /net access to "([^"]+)"/.exec(error.message)?.[1];
+  return address === undefined ? "--allow-net" : `--allow-net or --allow-net=${address}`;
 }
 
 function osCode(error: unknown): string | undefined {

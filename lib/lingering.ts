@@ -4,7 +4,7 @@
  * what was just written; so the stream is half-closed, and what the client still sends is read
  * and dropped until it closes too, for a bounded time (nginx calls it `lingering_close`).
  *
- * It happens beside the bridges, so a client that is slow to go holds none.
+ * It happens beside the bridges, so a client that is slow to take its refusal holds none.
  */
 import type { Client } from "./client.ts";
 import type { Deadlines, Expiring } from "./deadlines.ts";
@@ -26,7 +26,7 @@ const NOTHING = new Uint8Array(0);
 /** The clients that are on their way out. */
 export class Lingering {
   readonly #options: LingeringOptions;
-  readonly #closings = new Map<Client, Promise<void>>();
+  readonly #closings = new Set<Promise<void>>();
 
   /** Nobody lingers yet. */
   constructor(options: LingeringOptions) {
@@ -44,20 +44,14 @@ export class Lingering {
     if (client.ended && lastBytes.length === 0) return client[Symbol.dispose]();
     const closing = new Closing(client, this.#options);
     const patient = this.#closings.size < this.#options.countMax;
-    this.#closings.set(
-      client,
-      closing.run(lastBytes, patient).finally(() => this.#closings.delete(client)),
-    );
+    const running = closing.run(lastBytes, patient);
+    this.#closings.add(running);
+    running.finally(() => this.#closings.delete(running));
   }
 
   /** Resolves when nobody lingers. */
   async settled(): Promise<void> {
-    while (this.#closings.size > 0) await Promise.all(this.#closings.values());
-  }
-
-  /** Closes all that linger, now. */
-  cut(): void {
-    for (const client of this.#closings.keys()) client[Symbol.dispose]();
+    while (this.#closings.size > 0) await Promise.all(this.#closings);
   }
 }
 

@@ -38,7 +38,7 @@ export async function probe(address: Address, options: ProbeOptions): Promise<Pr
     if (error instanceof ProbeAnswerError) {
       return failed(false, `${check.subject} ${error.message}${hint(options)}`);
     }
-    const failure = socketFailure(error);
+    const failure = socketFailure(error, address);
     if (failure.code === "exhausted") return null;
     const final = !check.connected && failure.code !== "timeout";
     return failed(final, check.connected ? `${check.subject}: ${failure.state}` : failure.state);

@@ -60,6 +60,8 @@ export class Tunnel implements Expiring {
   #backendEnded = false;
   /** Did the deadline of the first byte pass? */
   #silent = false;
+  /** Was anything written to the backend, or is it being written? */
+  #asked = false;
   /** Were bytes of the client dropped before the answer began? */
   #forgot = false;
   /** Is the direction to the backend in the middle of a write? */
@@ -108,7 +110,7 @@ export class Tunnel implements Expiring {
   }
 
   #owesAnswer(): boolean {
-    return !this.#answered && !this.#backendEnded && this.bytesUp > 0;
+    return !this.#answered && !this.#backendEnded && this.#asked;
   }
 
   /** Backend to client, until the backend's end; passes that on, unless the client may go on. */
@@ -155,7 +157,7 @@ export class Tunnel implements Expiring {
   }
 
   #isSafe(): boolean {
-    return this.bytesUp === 0 || isSafeToResend(this.#client.heldFrom(0));
+    return !this.#asked || isSafeToResend(this.#client.heldFrom(0));
   }
 
   /** Client to backend, until the client's end or until the backend takes no more. */
@@ -180,12 +182,15 @@ export class Tunnel implements Expiring {
       this.#activeMs = this.#options.deadlines.now;
       this.#sending = true;
       while (sent < client.held) {
+        this.#asked = true;
         if (this.bytesUp > 0 && !this.#quickUp) this.#quickUp = noDelay(this.#backend);
         const count = await this.#backend.write(client.heldFrom(sent));
         sent += count;
         this.bytesUp += count;
+        this.#activeMs = this.#options.deadlines.now;
       }
       this.#sending = false;
+      if (this.#over) return;
       if (client.ended || (this.#answered && !client.receiving)) return;
       if (client.full) {
         client.dropHeld();

@@ -146,7 +146,7 @@ Deno.test("Backend: a connection that it did not take was not sent to it", () =>
   {
     using lease = new Lease(subject);
     assertEquals(subject.entries, 12);
-    lease.end = "failed";
+    lease.end = "refused";
   }
   assertEquals([subject.entries, subject.leased, subject.failures], [11, 2, 1]);
 });
@@ -155,7 +155,7 @@ Deno.test("Backend: a failure that ends after the next probe takes nothing off i
   const subject = backend();
   const lease = new Lease(subject);
   probe(subject, 10);
-  lease.end = "failed";
+  lease.end = "refused";
   lease[Symbol.dispose]();
   assertEquals([subject.entries, subject.mark().sent], [10, 0]);
 });
@@ -166,7 +166,7 @@ Deno.test("Backend: a connection that fails while a probe is under way is taken 
   const leases = [new Lease(subject), new Lease(subject)];
   const mark = subject.mark();
   for (const lease of leases) {
-    lease.end = "failed";
+    lease.end = "refused";
     lease[Symbol.dispose]();
   }
   subject.counted({ entries: 0, errors: 0 }, mark, null);
@@ -190,7 +190,7 @@ Deno.test("Lease: giving it back twice counts once, failed or not", () => {
   const served = new Lease(subject);
   const failed = new Lease(subject);
   served.end = "served";
-  failed.end = "failed";
+  failed.end = "refused";
   for (const lease of [served, failed, served, failed]) lease[Symbol.dispose]();
   const { inFlight, leased, failures } = subject;
   assertEquals([inFlight, leased, failures], [0, 2, 1]);

@@ -229,7 +229,7 @@ Deno.test("Pool.snapshot: tells all of each backend, in the order given", () => 
   bench.pool.connectFailed(bench.backend(2), "connection refused");
   const held = bench.pool.acquire([]);
   const failed = bench.pool.acquire([]);
-  if (failed !== null) failed.end = "failed";
+  if (failed !== null) failed.end = "refused";
   failed?.[Symbol.dispose]();
   const nothing = {
     entries: 0,

@@ -244,3 +244,70 @@ Deno.test("failover: a backend that dies under load costs no client an error", a
     await Promise.all(servers.map((server) => server.close()));
   }
 });
+
+// Regression: the tunnel gave up its deadline and then waited for more of the client, if the backend
+// ended while the first write to it was under way: the client hung, and its bridge was lost.
+Deno.test("failover: a backend that closes as soon as it accepts costs no GET and no bridge", async () => {
+  await using hasty = new RawServer(() => {});
+  await using good = answering();
+  await using balancer = await startBalancer([hasty.port, good.port], {
+    ...TRUSTING,
+    policy: "round-robin",
+    parallel: "2",
+    firstByteTimeoutMs: "1s",
+    idleTimeoutMs: "1s",
+  });
+  for (let turn = 0; turn < 600; turn++) {
+    assertEquals(await askOnce(balancer.address.port, get("/")), ANSWER, `GET ${turn}`);
+  }
+  await until(() => balancer.snapshot().carried === 0, "all bridges are free");
+});
+
+// Regression: a write that was under way did not count as sent.
+Deno.test("failover: a POST whose write was under way is not sent again", async () => {
+  await using hasty = new RawServer(() => {});
+  let bodies = 0;
+  await using good = new RawServer(async (conn) => {
+    if ((await readSome(conn)).startsWith("POST")) bodies++;
+    await writeAll(conn, ANSWER);
+  });
+  await using balancer = await startBalancer([hasty.port, good.port], {
+    ...TRUSTING,
+    policy: "round-robin",
+  });
+  const post = "POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 2\r\n\r\nhi";
+  let answered = 0;
+  for (let turn = 0; turn < 300; turn++) {
+    if (await askOnce(balancer.address.port, post) === ANSWER) answered++;
+  }
+  await until(() => balancer.snapshot().carried === 0, "all are counted");
+  const { backends } = balancer.snapshot();
+  const sentToHasty = backends[0]?.bytesUp ?? 0;
+  const sentToGood = backends[1]?.bytesUp ?? 0;
+  assertEquals(bodies, answered, "who got an answer was served once");
+  assertEquals(sentToGood / post.length, answered);
+  assertEquals(sentToHasty / post.length <= 300 - answered, true, "nothing went to both");
+});
+
+// Regression: the lease was taken back, so the one that failed kept the fewest entries.
+Deno.test("failover: a backend that fails its clients does not draw all of them", async () => {
+  const health = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n0\n0\n";
+  const server = (serve: boolean): RawServer =>
+    new RawServer(async (conn) => {
+      const request = await readSome(conn);
+      if (request.includes("/healthcheck")) await writeAll(conn, health);
+      else if (serve && request !== "") await writeAll(conn, ANSWER);
+    });
+  await using bad = server(false);
+  await using good = server(true);
+  await using balancer = await startBalancer([bad.port, good.port], {
+    intervalMs: "1h",
+    requests: "0",
+  });
+  const post = "POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 2\r\n\r\nhi";
+  let answered = 0;
+  for (let turn = 0; turn < 40; turn++) {
+    if (await askOnce(balancer.address.port, post) === ANSWER) answered++;
+  }
+  assertEquals(answered, 20, "it gets its share, and no more");
+});

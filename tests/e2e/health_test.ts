@@ -1,4 +1,5 @@
 /** When backends are probed, what counts as an answer, and what follows from it. */
+import { oneTurn, systemClock } from "../../lib/clock.ts";
 import { assertEquals, assertLess, assertStringIncludes } from "../support/assert.ts";
 import { makeBalancer, type Settings, startBalancer } from "../support/balancer.ts";
 import { askOnce, get } from "../support/byte_client.ts";
@@ -250,7 +251,7 @@ Deno.test("health: a stall of this process takes no good server down", async () 
     for (let stall = 0; stall < 10; stall++) {
       const end = performance.now() + 250;
       while (performance.now() < end);
-      await new Promise((resolve) => setTimeout(resolve, 20 * (stall % 3)));
+      for (let turn = 0; turn < 20 * (stall % 3); turn++) await oneTurn(systemClock);
       const [backend] = balancer.snapshot().backends;
       if (backend?.state !== "ready") downs.push(String(backend?.reason));
     }

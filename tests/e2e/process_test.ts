@@ -59,7 +59,8 @@ Deno.test("program: without --allow-net it says which flag to add, exit 1", {
   assertEquals(code, 1);
   assertEquals(
     stderr,
-    "loadbalancer: Cannot listen on [::]:0: not allowed by Deno (run with --allow-net)\n",
+    "loadbalancer: Cannot listen on [::]:0: not allowed by Deno " +
+      "(run with --allow-net or --allow-net=[::]:0)\n",
   );
 });
 
@@ -145,6 +146,45 @@ Deno.test("program: after the drain deadline the rest is closed, exit 0", async 
   assertEquals(code, 0);
   assertStringIncludes(stderr, "Closing 1 clients that are not finished");
 });
+
+// Regression: only the client was closed, which a tunnel that waits for its backend does not notice.
+const STUCK: Readonly<Record<string, (conn: Deno.TcpConn, client: ByteClient) => Promise<void>>> = {
+  "a backend that does not read an upload": async (_conn, client) => {
+    for (;;) await client.send(new Uint8Array(65_536));
+  },
+  "a client that has half-closed and a silent backend": async (_conn, client) => {
+    await (await client.send(get("/"))).end();
+  },
+  "a client that has half-closed and a backend stuck in its answer": async (conn, client) => {
+    await (await client.send(get("/"))).end();
+    await writeAll(conn, "HTTP/1.1 200 OK\r\n\r\nhalf");
+    await client.receiveUntil("half");
+  },
+};
+
+for (const [what, makeStuck] of Object.entries(STUCK)) {
+  Deno.test(`program: the drain deadline also ends ${what}`, async () => {
+    const accepted = Promise.withResolvers<Deno.TcpConn>();
+    const over = Promise.withResolvers<void>();
+    await using backend = new RawServer(async (conn) => {
+      accepted.resolve(conn);
+      await over.promise;
+    });
+    await using process = new BalancerProcess(
+      ["0", `${backend.port}`, "--health", "off", "--drain-timeout", "300ms"],
+    );
+    using client = await ByteClient.connect(await process.port());
+    const stuck = accepted.promise.then((conn) => makeStuck(conn, client)).catch(() => {});
+    await accepted.promise;
+    process.kill("SIGTERM");
+    const { code, stderr } = await process.end();
+    over.resolve();
+    await stuck;
+    assertEquals(code, 0);
+    assertStringIncludes(stderr, "Closing 1 clients that are not finished");
+    assertEquals(/is down/.test(stderr), false);
+  });
+}
 
 Deno.test("program: a second signal ends it at once", async () => {
   await using backend = new RawServer(async (conn) => {
