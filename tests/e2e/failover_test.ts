@@ -245,8 +245,6 @@ Deno.test("failover: a backend that dies under load costs no client an error", a
   }
 });
 
-// Regression: the tunnel gave up its deadline and then waited for more of the client, if the backend
-// ended while the first write to it was under way: the client hung, and its bridge was lost.
 Deno.test("failover: a backend that closes as soon as it accepts costs no GET and no bridge", async () => {
   await using hasty = new RawServer(() => {});
   await using good = answering();
@@ -263,7 +261,6 @@ Deno.test("failover: a backend that closes as soon as it accepts costs no GET an
   await until(() => balancer.snapshot().carried === 0, "all bridges are free");
 });
 
-// Regression: a write that was under way did not count as sent.
 Deno.test("failover: a POST whose write was under way is not sent again", async () => {
   await using hasty = new RawServer(() => {});
   let bodies = 0;
