@@ -11,16 +11,11 @@ export interface DialerOptions {
   readonly deadlines: Deadlines;
 }
 
-/** How many attempts wait for their next use. */
-const SPARE_MAX = 256;
-
 /** Makes connections. */
 export class Dialer {
   /** The deadline of a connect, in milliseconds. */
   readonly timeoutMs: number;
   readonly #deadlines: Deadlines;
-  /** Making an AbortController costs as much as connecting in JavaScript; most never fire. */
-  readonly #spare: Attempt[] = [];
 
   /** One for all bridges. */
   constructor(options: DialerOptions) {
@@ -34,8 +29,7 @@ export class Dialer {
    * else side `backend` and retryable.
    */
   async dial(address: Address): Promise<Deno.TcpConn> {
-    const attempt = this.#spare.pop() ?? new Attempt();
-    attempt.expiresAtMs = this.#deadlines.now + this.timeoutMs;
+    const attempt = new Attempt(this.#deadlines.now + this.timeoutMs);
     this.#deadlines.watch(attempt);
     try {
       const { hostname, port } = address;
@@ -49,7 +43,6 @@ export class Dialer {
         : failure(address, ...describe(error, address), error);
     } finally {
       this.#deadlines.unwatch(attempt);
-      if (!attempt.expired && this.#spare.length < SPARE_MAX) this.#spare.push(attempt);
     }
   }
 }
