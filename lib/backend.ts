@@ -22,6 +22,20 @@ export interface CountMark {
  */
 export type LeaseEnd = "served" | "failed" | "unasked" | "asked";
 
+/** What is set for one backend. */
+export interface BackendSettings {
+  /** Where it listens. */
+  readonly address: Address;
+  /** Its share compared with others. */
+  readonly weight: number;
+}
+
+/** What a backend is made of. */
+export interface BackendOptions extends BackendSettings, HealthOptions {
+  /** Its place on the command line, from 0. */
+  readonly order: number;
+}
+
 /** A server that clients are sent to. */
 export class Backend implements Candidate {
   /** Where it listens. */
@@ -31,7 +45,7 @@ export class Backend implements Candidate {
   /** Its place on the command line, from 0. */
   readonly order: number;
   /** Its share compared with others. */
-  readonly weight = 1;
+  readonly weight: number;
   /** Whether clients may be sent there. */
   readonly health: Health;
 
@@ -58,10 +72,11 @@ export class Backend implements Candidate {
   #epoch = 0;
 
   /** A backend of which nothing is known yet. */
-  constructor(address: Address, order: number, options: HealthOptions, now: number) {
-    this.address = address;
-    this.name = formatAddress(address);
-    this.order = order;
+  constructor(options: BackendOptions, now: number) {
+    this.address = options.address;
+    this.name = formatAddress(options.address);
+    this.order = options.order;
+    this.weight = options.weight;
     this.health = new Health(options, now);
   }
 
@@ -79,7 +94,8 @@ export class Backend implements Candidate {
   /**
    * Takes in the counts that a probe brought back. A count that went backwards is a restart: the
    * backend goes on level with the least of the others.
-   * @param leastOfOthers the fewest {@linkcode entries} among the others that are ready, or null.
+   * @param leastOfOthers the fewest {@linkcode entries} of one unit of weight among the others that
+   * are ready, or null.
    */
   counted(
     counts: { readonly entries: number; readonly errors: number },
@@ -89,7 +105,8 @@ export class Backend implements Candidate {
     // What it has served since is in its count for certain only if it was down in between.
     const least = this.#probedEntries + (mark.wasDown ? mark.served : 0);
     if (counts.entries < least) {
-      this.#levelling = Math.max(0, (leastOfOthers ?? 0) - counts.entries);
+      const level = Math.round((leastOfOthers ?? 0) * this.weight);
+      this.#levelling = Math.max(0, level - counts.entries);
     }
     this.#probedEntries = counts.entries;
     this.errors = counts.errors;

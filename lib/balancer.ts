@@ -167,7 +167,7 @@ export class Balancer implements AsyncDisposable {
   #makePool(): Pool {
     const { backends, policy, fall, rise } = this.#config;
     return new Pool({
-      addresses: backends,
+      backends,
       policy: POLICIES[policy].create(),
       fall,
       rise,

@@ -1,8 +1,9 @@
 import { Backend, Lease } from "../lib/backend.ts";
 import { assertEquals } from "./support/assert.ts";
 
-function backend(): Backend {
-  return new Backend({ hostname: "::1", port: 80 }, 3, { fall: 2, rise: 1 }, 0);
+function backend(weight = 1): Backend {
+  const address = { hostname: "::1", port: 80 };
+  return new Backend({ address, weight, order: 3, fall: 2, rise: 1 }, 0);
 }
 
 /** A probe that sets out and is back at once. */
@@ -19,8 +20,8 @@ function serve(subject: Backend, times = 1): void {
 }
 
 Deno.test("Backend: has its address as it can be typed, its place, and no history", () => {
-  const subject = backend();
-  assertEquals([subject.name, subject.order, subject.weight], ["[::1]:80", 3, 1]);
+  const subject = backend(7);
+  assertEquals([subject.name, subject.order, subject.weight], ["[::1]:80", 3, 7]);
   assertEquals(subject.health.state, "down");
   const { entries, errors, inFlight, leased, failures } = subject;
   assertEquals([entries, errors, inFlight, leased, failures], [0, 0, 0, 0, 0]);

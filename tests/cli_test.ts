@@ -16,7 +16,7 @@ function configOf(line: string): Config {
 
 function ports(line: string): readonly [listen: number, ...backends: number[]] {
   const { listen, backends } = configOf(line);
-  return [listen.port, ...backends.map(({ port }) => port)];
+  return [listen.port, ...backends.map(({ address }) => address.port)];
 }
 
 function complaint(line: string): string {

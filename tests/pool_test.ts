@@ -1,5 +1,4 @@
-import type { Address } from "../lib/address.ts";
-import type { Backend } from "../lib/backend.ts";
+import type { Backend, BackendSettings } from "../lib/backend.ts";
 import { leastEntries } from "../lib/policy/least_entries.ts";
 import type { Candidate, Policy } from "../lib/policy/mod.ts";
 import { Pool, type PoolOptions } from "../lib/pool.ts";
@@ -15,7 +14,7 @@ class Bench {
 
   constructor(size: number, options: Partial<PoolOptions> = {}) {
     this.pool = new Pool({
-      addresses: Array.from({ length: size }, (_, index) => address(index + 1)),
+      backends: Array.from({ length: size }, (_, index) => settings(index + 1)),
       policy: leastEntries(),
       now: () => this.clock.now(),
       onFlip: ({ name, health }) => this.flips.push(`${name} ${health.state}`),
@@ -61,8 +60,8 @@ class Bench {
   }
 }
 
-function address(port: number): Address {
-  return { hostname: "127.0.0.1", port };
+function settings(port: number, weight = 1): BackendSettings {
+  return { address: { hostname: "127.0.0.1", port }, weight };
 }
 
 const SLOW = { ok: false, final: false, reason: "slow" } as const;
@@ -159,6 +158,14 @@ Deno.test("Pool: one that restarts unseen is level with the others, not with its
   assertEquals(bench.pool.snapshot().map(({ entries }) => entries), [1000, 900, 900]);
 });
 
+Deno.test("Pool: one that restarts is level with the others by its weight", () => {
+  const bench = new Bench(3, { backends: [settings(1, 2), settings(2, 1), settings(3, 3)] });
+  bench.counted(1000, 600, 1800);
+  bench.countedOne(3, 0);
+  assertEquals(bench.pool.snapshot().map(({ entries }) => entries), [1000, 600, 1500]);
+  assertEquals(bench.shares(60), [24, 0, 36]);
+});
+
 Deno.test("Pool: a backend is down as soon as a client's connection to it failed", () => {
   const bench = new Bench(2);
   bench.counted(0, 5);
@@ -243,6 +250,7 @@ Deno.test("Pool.snapshot: tells all of each backend, in the order given", () => 
   assertEquals(bench.pool.snapshot(), [
     {
       name: "127.0.0.1:1",
+      weight: 1,
       state: "ready",
       reason: "",
       entries: 11,
@@ -253,7 +261,7 @@ Deno.test("Pool.snapshot: tells all of each backend, in the order given", () => 
       bytesUp: 0,
       bytesDown: 0,
     },
-    { name: "127.0.0.1:2", state: "down", reason: "connection refused", ...nothing },
+    { name: "127.0.0.1:2", weight: 1, state: "down", reason: "connection refused", ...nothing },
   ]);
   held?.[Symbol.dispose]();
 });
