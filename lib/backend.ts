@@ -4,6 +4,7 @@
  */
 import { type Address, formatAddress } from "./address.ts";
 import { Health, type HealthOptions } from "./health.ts";
+import { type Hash, hash64 } from "./policy/hash.ts";
 import type { Candidate } from "./policy/mod.ts";
 
 /** The moment when a probe set out. */
@@ -42,6 +43,8 @@ export class Backend implements Candidate {
   readonly address: Address;
   /** Its address as text, for logs. */
   readonly name: string;
+  /** Of its name. */
+  readonly hash: Hash;
   /** Its place on the command line, from 0. */
   readonly order: number;
   /** Its share compared with others. */
@@ -75,6 +78,7 @@ export class Backend implements Candidate {
   constructor(options: BackendOptions, now: number) {
     this.address = options.address;
     this.name = formatAddress(options.address);
+    this.hash = hash64(this.name);
     this.order = options.order;
     this.weight = options.weight;
     this.health = new Health(options, now);

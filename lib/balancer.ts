@@ -168,7 +168,7 @@ export class Balancer implements AsyncDisposable {
     const { backends, policy, fall, rise } = this.#config;
     return new Pool({
       backends,
-      policy: POLICIES[policy].create(),
+      policy: POLICIES[policy].create({ random: Math.random }),
       fall,
       rise,
       now: systemClock.now,

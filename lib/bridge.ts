@@ -109,7 +109,7 @@ async function attempt(
   tried: readonly Backend[],
   options: BridgeOptions,
 ): Promise<Outcome> {
-  using lease = options.pool.acquire(tried);
+  using lease = options.pool.acquire(client, tried);
   if (lease === null) return "nobody";
   let conn: Deno.TcpConn;
   try {

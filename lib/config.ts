@@ -57,11 +57,14 @@ export const OPTIONS = {
     default: "bridge",
     help: "bridge: HTTP, connection by connection; tcp: any protocol",
   }),
-  policy: choice<PolicyName | "">(Object.keys(POLICIES) as PolicyName[], {
-    name: "policy",
-    default: "",
-    help: "how a server is chosen (least-entries with --health entries, else round-robin)",
-  }),
+  policy: {
+    ...choice<PolicyName | "">(Object.keys(POLICIES) as PolicyName[], {
+      name: "policy",
+      default: "",
+      help: "how a server is chosen (least-entries with --health entries, else round-robin)",
+    }),
+    value: "NAME",
+  },
   health: choice<HealthKind>(["entries", "http", "tcp", "off"], {
     name: "health",
     default: "entries",

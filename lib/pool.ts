@@ -7,7 +7,7 @@
  */
 import { Backend, type BackendSettings, type CountMark, Lease } from "./backend.ts";
 import type { HealthOptions, HealthState, Observation } from "./health.ts";
-import type { Policy } from "./policy/mod.ts";
+import type { Policy, PolicyClient } from "./policy/mod.ts";
 
 /** What a probe found out. */
 export type ProbeResult =
@@ -74,6 +74,7 @@ export class Pool {
     this.backends = options.backends.map((settings, order) =>
       new Backend({ ...settings, order, fall, rise }, options.now())
     );
+    this.#policy.prepare?.(this.backends);
   }
 
   /** How many backends may be used right now. */
@@ -82,11 +83,11 @@ export class Pool {
   }
 
   /** Picks a ready backend that is not among those tried, and counts it; null if there is none. */
-  acquire(tried: readonly Backend[]): Lease | null {
+  acquire(client: PolicyClient, tried: readonly Backend[]): Lease | null {
     const candidates = tried.length === 0
       ? this.#ready
       : this.#ready.filter((backend) => !tried.includes(backend));
-    return candidates.length === 0 ? null : new Lease(this.#policy.pick(candidates));
+    return candidates.length === 0 ? null : new Lease(this.#policy.pick(candidates, client));
   }
 
   /** Takes in what a probe found out that set out at that mark. */

@@ -170,8 +170,9 @@ Deno.test("makeConfig: a choice is one of the words listed, letter for letter", 
     '--health "https": expected entries, http, tcp or off',
   );
   assertEquals(
-    complaint("policy", "random"),
-    '--policy "random": expected least-entries or round-robin',
+    complaint("policy", "fastest"),
+    '--policy "fastest": expected least-entries, round-robin, random, least-connections, p2c, ' +
+      "ip-hash or maglev",
   );
 });
 
