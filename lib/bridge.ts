@@ -117,7 +117,8 @@ async function attempt(
   } catch (error) {
     return notConnected(lease, error, options);
   }
-  const tunnel = new Tunnel(client, conn, options.tunnel);
+  lease.connected();
+  const tunnel = new Tunnel({ client, backend: conn, observer: lease }, options.tunnel);
   const end = await tunnel.run();
   lease.backend.bytesUp += tunnel.bytesUp;
   lease.backend.bytesDown += tunnel.bytesDown;

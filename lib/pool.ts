@@ -70,9 +70,9 @@ export class Pool {
     this.#policy = options.policy;
     this.#now = options.now;
     this.#onFlip = options.onFlip;
-    const { fall, rise } = options;
+    const { fall, rise, now } = options;
     this.backends = options.backends.map((settings, order) =>
-      new Backend({ ...settings, order, fall, rise }, options.now())
+      new Backend({ ...settings, order, fall, rise, now })
     );
     this.#policy.prepare?.(this.backends);
   }

@@ -141,7 +141,7 @@ Deno.test("parseCommandLine: every wrong line is refused with the argument and w
     "8080 1234 --parallel=": `-N/--parallel "": ${whole}`,
     "8080 1234 --parallel=8=9": `-N/--parallel "8=9": ${whole}`,
     "8080 1234 --policy=": '--policy "": expected least-entries, round-robin, random, ' +
-      "least-connections, p2c, ip-hash or maglev",
+      "least-connections, p2c, peak-ewma, ip-hash or maglev",
     "8080 1234 --mode http2": '--mode "http2": expected bridge or tcp',
     "8080 1234 -X3":
       '-X/--interval "3": expected a time with its unit, such as 250ms, 3s or 10m, ' +

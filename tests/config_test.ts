@@ -172,7 +172,7 @@ Deno.test("makeConfig: a choice is one of the words listed, letter for letter", 
   assertEquals(
     complaint("policy", "fastest"),
     '--policy "fastest": expected least-entries, round-robin, random, least-connections, p2c, ' +
-      "ip-hash or maglev",
+      "peak-ewma, ip-hash or maglev",
   );
 });
 

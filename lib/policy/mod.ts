@@ -10,6 +10,7 @@ import { leastConnections } from "./least_connections.ts";
 import { leastEntries } from "./least_entries.ts";
 import { maglev } from "./maglev.ts";
 import { p2c } from "./p2c.ts";
+import { peakEwma } from "./peak_ewma.ts";
 import { random } from "./random.ts";
 import { roundRobin } from "./round_robin.ts";
 
@@ -27,6 +28,8 @@ export interface Candidate {
   readonly errors: number;
   /** Connections that it serves right now. */
   readonly inFlight: number;
+  /** How long clients wait for the first byte of its answers, as a moving average; 0: not known. */
+  readonly latencyMs: number;
 }
 
 /** What a policy may know about a client. */
@@ -72,6 +75,7 @@ export type PolicyName =
   | "random"
   | "least-connections"
   | "p2c"
+  | "peak-ewma"
   | "ip-hash"
   | "maglev";
 
@@ -106,6 +110,12 @@ export const POLICIES: Readonly<Record<PolicyName, PolicyChoice>> = {
     cost: "O(1), with different weights O(n)",
     needsCounts: false,
     create: p2c,
+  },
+  "peak-ewma": {
+    help: "of any two the one that answers sooner; where some servers are slow, or at times",
+    cost: "O(1), with different weights O(n)",
+    needsCounts: false,
+    create: peakEwma,
   },
   "ip-hash": {
     help: "each client address to its own server; for servers with sessions or caches",

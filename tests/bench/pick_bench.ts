@@ -9,6 +9,7 @@ import { Random } from "../support/random.ts";
 
 const SIZES = [3, 100, 1000];
 const CLIENTS = clients(1024);
+const now = (): number => performance.now();
 const NOBODY = { ip: "" };
 
 function makeBackends(size: number, weightMax: number): readonly Backend[] {
@@ -16,7 +17,8 @@ function makeBackends(size: number, weightMax: number): readonly Backend[] {
   return Array.from({ length: size }, (_, order) => {
     const address = { hostname: "10.0.0.1", port: 1 + order };
     const weight = random.integer(1, weightMax);
-    const backend = new Backend({ address, weight, order, fall: 2, rise: 1 }, 0);
+    const backend = new Backend({ address, weight, order, fall: 2, rise: 1, now });
+    backend.latency.answered(random.integer(1, 50), now());
     for (let count = random.integer(0, 9); count > 0; count--) new Lease(backend);
     return backend;
   });

@@ -1,11 +1,15 @@
 /** The policies on real sockets: what they are told arrives, and what they choose is done. */
 import { Balancer } from "../../lib/balancer.ts";
+import { systemClock } from "../../lib/clock.ts";
 import { makeConfig } from "../../lib/config.ts";
 import { hash64 } from "../../lib/policy/hash.ts";
 import { POLICIES, type PolicyName } from "../../lib/policy/mod.ts";
 import { assert, assertEquals } from "../support/assert.ts";
+import { type Settings, startBalancer } from "../support/balancer.ts";
+import { askOnce, get } from "../support/byte_client.ts";
 import { candidate, seeded } from "../support/candidates.ts";
 import { type HttpServer, startHttpServer } from "../support/httpserver.ts";
+import { RawServer, readSome, writeAll } from "../support/raw_server.ts";
 
 const FILES = { "/a.txt": new TextEncoder().encode("a") };
 const CLIENTS = 12;
@@ -65,5 +69,46 @@ for (const name of ["ip-hash", "maglev"] as const) {
       const counts = await shares(name, servers);
       assert(counts[home.order] === CLIENTS, `${counts.join()}; expected all at ${home.order}`);
     });
+  });
+}
+
+/** Asks one after the other, and lets whatever becomes of it be; how many each server got. */
+async function leasedByPeakEwma(
+  servers: readonly RawServer[],
+  settings: Settings,
+  request: string,
+): Promise<number[]> {
+  await using balancer = await startBalancer(servers.map(({ port }) => port), {
+    policy: "peak-ewma",
+    health: "tcp",
+    ...settings,
+  });
+  for (let client = 0; client < 30; client++) await askOnce(balancer.address.port, request);
+  return balancer.snapshot().backends.map(({ leased }) => leased);
+}
+
+const POST = "POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 2\r\n\r\nhi";
+
+function answering(delayMs: number): RawServer {
+  return new RawServer(async (conn) => {
+    await readSome(conn);
+    await new Promise<void>((resolve) => systemClock.after(delayMs, resolve));
+    await writeAll(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+  });
+}
+
+Deno.test("--policy peak-ewma: a slow server is seen to be slow, and left alone", async () => {
+  await using slow = answering(300);
+  await using fast = answering(0);
+  const [atSlow = 0, atFast = 0] = await leasedByPeakEwma([slow, fast], {}, get("/"));
+  assert(atSlow <= 2 && atFast >= 28, `${atSlow} at the slow one, ${atFast} at the fast one`);
+});
+
+for (const mode of ["bridge", "tcp"] as const) {
+  Deno.test(`--policy peak-ewma: in ${mode} mode a server that ends at once is left alone`, async () => {
+    await using failing = new RawServer(async (conn) => void await readSome(conn));
+    await using good = answering(0);
+    const [atFailing = 0] = await leasedByPeakEwma([failing, good], { mode }, POST);
+    assert(atFailing <= 2, `${atFailing} of 30 clients were sent to it`);
   });
 }

@@ -112,6 +112,7 @@ class Busy implements Candidate {
   readonly hash: Candidate["hash"];
   readonly weight: number;
   readonly errors = 0;
+  readonly latencyMs = 10;
   entries = 0;
   inFlight = 0;
 

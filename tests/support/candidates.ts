@@ -15,7 +15,8 @@ export function seeded(seed: number): PolicySources {
 /** A candidate with all numbers at rest, but for those given; a write to it throws. */
 export function candidate(order: number, numbers: Partial<Candidate> = {}): Candidate {
   const hash = hash64(`10.0.0.1:${1 + order}`);
-  return Object.freeze({ order, hash, weight: 1, entries: 0, errors: 0, inFlight: 0, ...numbers });
+  const atRest = { weight: 1, entries: 0, errors: 0, inFlight: 0, latencyMs: 0 };
+  return Object.freeze({ order, hash, ...atRest, ...numbers });
 }
 
 /** Candidates in the order given, with small random numbers, so that ties are frequent. */
@@ -26,6 +27,7 @@ export function randomCandidates(count: number, random: Random): readonly Candid
       entries: random.integer(0, 5),
       errors: random.integer(0, 3),
       inFlight: random.integer(0, 5),
+      latencyMs: random.integer(0, 5),
     });
   return Object.freeze(Array.from({ length: count }, make));
 }
