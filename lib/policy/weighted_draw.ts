@@ -34,7 +34,8 @@ export class WeightedDraw {
   #weighedPlace(candidates: readonly Candidate[], but: number): number {
     let sum = 0;
     for (const candidate of candidates) sum += candidate.weight;
-    let left = this.#random() * (sum - (candidates[but]?.weight ?? 0));
+    if (but !== -1) sum -= candidates[but]?.weight ?? 0;
+    let left = this.#random() * sum;
     let place = 0;
     for (const candidate of candidates) {
       if (place !== but) left -= candidate.weight;
