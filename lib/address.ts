@@ -42,6 +42,14 @@ export function formatAddress(address: Address): string {
   return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
 }
 
+/**
+ * An address as sockets tell it, written in one way only: an IPv4 address is written as one, even
+ * where it came in by a socket for IPv6, as `::ffff:127.0.0.1` (RFC 4291, section 2.5.5.2).
+ */
+export function plainIp(ip: string): string {
+  return ip.startsWith("::ffff:") && ip.includes(".") ? ip.slice("::ffff:".length) : ip;
+}
+
 function isHost(text: string): boolean {
   return /^[\d.]+$/.test(text) ? IPV4.test(text) : text.length <= 253 && NAME.test(text);
 }

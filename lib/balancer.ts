@@ -167,8 +167,8 @@ export class Balancer implements AsyncDisposable {
   #makePool(): Pool {
     const { backends, policy, fall, rise } = this.#config;
     return new Pool({
-      addresses: backends,
-      policy: POLICIES[policy].create(),
+      backends,
+      policy: POLICIES[policy].create({ random: Math.random }),
       fall,
       rise,
       now: systemClock.now,

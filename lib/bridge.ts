@@ -109,7 +109,7 @@ async function attempt(
   tried: readonly Backend[],
   options: BridgeOptions,
 ): Promise<Outcome> {
-  using lease = options.pool.acquire(tried);
+  using lease = options.pool.acquire(client, tried);
   if (lease === null) return "nobody";
   let conn: Deno.TcpConn;
   try {
@@ -117,7 +117,8 @@ async function attempt(
   } catch (error) {
     return client.closed ? "carried" : notConnected(lease, error, options);
   }
-  const tunnel = new Tunnel(client, conn, options.tunnel);
+  lease.connected();
+  const tunnel = new Tunnel({ client, backend: conn, observer: lease }, options.tunnel);
   const end = await tunnel.run();
   lease.backend.bytesUp += tunnel.bytesUp;
   lease.backend.bytesDown += tunnel.bytesDown;

@@ -56,20 +56,23 @@ export function usage(): string {
   const rows = [...SETTINGS.map(([, option]) => row(option)), ...SWITCHES];
   const width = Math.max(...rows.map(([left]) => left.length)) + 2;
   const policies = Object.entries(POLICIES).map(([name, { help }]) =>
-    `  ${name.padEnd(16)}${help}`
+    `  ${name.padEnd(19)}${help}`
   );
   return [
     "Usage: loadbalancer [OPTIONS] PORT SERVER [SERVER...]",
     "",
     "Takes clients on PORT and sends each to the best SERVER.",
     "PORT:   8080, 127.0.0.1:8080 or [::1]:8080 (0: any free port)",
-    "SERVER: 1234 (this machine), host:1234 or [::1]:1234",
+    "SERVER: 1234 (this machine), host:1234 or [::1]:1234; with its share of the clients where they",
+    "        differ: host:1234,weight=3 (1 to 1000, default 1)",
     "",
     "Options, in any order and among the ports:",
     ...rows.map(([left, right]) => `  ${left.padEnd(width)}${right}`),
     "",
-    "Policies:",
+    "Policies, by --policy NAME:",
     ...policies,
+    "In doubt leave --policy out; take ip-hash for servers with sessions, least-connections for",
+    "requests of very different lengths.",
     "",
     "A TIME carries its unit: 250ms, 3s, 10m. Exit codes: 0 stopped, 1 could not start, 2 usage.",
     "",
@@ -85,6 +88,15 @@ export function optionsTable(): string {
     return `| ${flag}\`--${option.name} ${value}\` | ${initial} | ${option.help} |`;
   });
   return ["| Option | Default | What it sets |", "| --- | --- | --- |", ...rows].join("\n");
+}
+
+/** The README's table of policies, in Markdown. */
+export function policiesTable(): string {
+  const rows = Object.entries(POLICIES).map(([name, { help, cost }]) =>
+    `| \`${name}\` | ${help} | ${cost} |`
+  );
+  const head = "| Policy | What it picks, and when to take it | Cost of a pick with n servers |";
+  return [head, "| --- | --- | --- |", ...rows].join("\n");
 }
 
 const SWITCHES: readonly (readonly [string, string])[] = [

@@ -8,7 +8,9 @@
  * Invariants: what is held stands at the start of the buffer, in order; the buffer goes back to
  * the free list when the client is closed and no read is under way.
  */
+import { plainIp } from "./address.ts";
 import { BUFFER_BYTES_MAX, type Buffers } from "./buffers.ts";
+import type { PolicyClient } from "./policy/mod.ts";
 import type { Member } from "./roster.ts";
 
 /** So much is read of a client that waits; the most that all of them together hold follows from it. */
@@ -16,7 +18,7 @@ const AHEAD_BYTES_MAX = 16 * 1024;
 const NOTHING = new Uint8Array(0);
 
 /** An accepted connection. */
-export class Client implements Disposable, Member {
+export class Client implements Disposable, Member, PolicyClient {
   /** For the roster of those that are carried. */
   place: number = -1;
   /** The connection. */
@@ -39,6 +41,11 @@ export class Client implements Disposable, Member {
     this.conn = conn;
     this.acceptedMs = acceptedMs;
     this.#buffers = buffers;
+  }
+
+  /** The address that it came from. */
+  get ip(): string {
+    return plainIp(this.conn.remoteAddr.hostname);
   }
 
   /** Has this side closed it? */

@@ -3,9 +3,12 @@
  * are printed, and in which every default and bound lives. Pure.
  */
 import { type Address, formatAddress, parseAddress } from "./address.ts";
+import type { BackendSettings } from "./backend.ts";
+import { parseBackend } from "./backend_argument.ts";
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "./log.ts";
 import { POLICIES, type PolicyName } from "./policy/mod.ts";
 import type { ProbeKind } from "./probe.ts";
+import { parseWholeNumber } from "./whole_number.ts";
 
 /** How a client is carried: knowing HTTP's answers to a failure, or without a word of HTTP. */
 export type Mode = "bridge" | "tcp";
@@ -54,11 +57,14 @@ export const OPTIONS = {
     default: "bridge",
     help: "bridge: HTTP, connection by connection; tcp: any protocol",
   }),
-  policy: choice<PolicyName | "">(Object.keys(POLICIES) as PolicyName[], {
-    name: "policy",
-    default: "",
-    help: "how a server is chosen (least-entries with --health entries, else round-robin)",
-  }),
+  policy: {
+    ...choice<PolicyName | "">(Object.keys(POLICIES) as PolicyName[], {
+      name: "policy",
+      default: "",
+      help: "how a server is chosen (least-entries with --health entries, else round-robin)",
+    }),
+    value: "NAME",
+  },
   health: choice<HealthKind>(["entries", "http", "tcp", "off"], {
     name: "health",
     default: "entries",
@@ -144,7 +150,7 @@ export interface Config extends Omit<Values, "policy"> {
   /** Where clients come in. Port 0: any free one. */
   readonly listen: Address;
   /** The servers, in the order given; at least one. */
-  readonly backends: readonly Address[];
+  readonly backends: readonly BackendSettings[];
   /** How a backend is chosen. */
   readonly policy: PolicyName;
 }
@@ -172,7 +178,6 @@ export class ConfigError extends Error {
 
 /** The most servers. */
 const BACKENDS_MAX = 10_000;
-const LOCAL_HOSTNAME = "127.0.0.1";
 
 /** Validates everything. Throws a {@linkcode ConfigError} at the first thing that is wrong. */
 export function makeConfig(source: ConfigSource): Config {
@@ -180,10 +185,8 @@ export function makeConfig(source: ConfigSource): Config {
   const config: Config = {
     ...settings,
     policy: settings.policy || (settings.health === "entries" ? "least-entries" : "round-robin"),
-    listen: readAddress("PORT", source.listen, { defaultHostname: "::", portMin: 0 }),
-    backends: source.backends.map((text) =>
-      readAddress("SERVER", text, { defaultHostname: LOCAL_HOSTNAME, portMin: 1 })
-    ),
+    listen: readArgument("PORT", source.listen, parseListen),
+    backends: source.backends.map((text) => readArgument("SERVER", text, parseBackend)),
   };
   checkBackends(config);
   if (POLICIES[config.policy].needsCounts && config.health !== "entries") {
@@ -193,9 +196,8 @@ export function makeConfig(source: ConfigSource): Config {
         "expected another policy, such as round-robin",
     );
   }
-  for (const part of [config, config.listen, config.backends, ...config.backends]) {
-    Object.freeze(part);
-  }
+  const parts = config.backends.flatMap((backend) => [backend, backend.address]);
+  for (const part of [config, config.listen, config.backends, ...parts]) Object.freeze(part);
   return config;
 }
 
@@ -218,17 +220,17 @@ function readSettings(given: Readonly<Partial<Record<Setting, string>>>): Values
   return Object.fromEntries(entries) as Values;
 }
 
-function readAddress(
-  argument: string,
-  text: string,
-  options: Parameters<typeof parseAddress>[1],
-): Address {
+function readArgument<T>(argument: string, text: string, parse: (text: string) => T): T {
   try {
-    return parseAddress(text, options);
+    return parse(text);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new ConfigError(`${argument} ${quoted(text)}`, error.message);
   }
+}
+
+function parseListen(text: string): Address {
+  return parseAddress(text, { defaultHostname: "::", portMin: 0 });
 }
 
 function checkBackends({ listen, backends }: Config): void {
@@ -237,11 +239,11 @@ function checkBackends({ listen, backends }: Config): void {
     throw new ConfigError("SERVER", `expected at most ${BACKENDS_MAX} of them`);
   }
   const seen = new Set<string>();
-  for (const backend of backends) {
-    const name = formatAddress(backend);
+  for (const { address } of backends) {
+    const name = formatAddress(address);
     if (seen.has(name)) throw new ConfigError(`SERVER ${name}`, "given twice; expected each once");
     seen.add(name);
-    if (backend.port === listen.port && isSameHost(backend.hostname, listen.hostname)) {
+    if (address.port === listen.port && isSameHost(address.hostname, listen.hostname)) {
       throw new ConfigError(`SERVER ${name}`, "is this balancer itself; expected another port");
     }
   }
@@ -263,12 +265,7 @@ function isSameHost(backend: string, listen: string): boolean {
 type Described<T> = Omit<Option<T>, "parse" | "value">;
 
 function count(min: number, max: number, option: Described<number>): Option<number> {
-  const parse = (text: string): number => {
-    const number = /^\d{1,15}$/.test(text) ? Number(text) : NaN;
-    if (number >= min && number <= max) return number;
-    throw new RangeError(`expected a whole number from ${min} to ${max}`);
-  };
-  return { ...option, value: "N", parse };
+  return { ...option, value: "N", parse: (text) => parseWholeNumber(text, { min, max }) };
 }
 
 const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };

@@ -58,8 +58,12 @@ export function isItself(conn: Deno.TcpConn): boolean {
 
 class Attempt implements Expiring {
   place: number = -1;
-  expiresAtMs = 0;
+  readonly #expiresAtMs: number;
   readonly #abort = new AbortController();
+
+  constructor(expiresAtMs: number) {
+    this.#expiresAtMs = expiresAtMs;
+  }
 
   get signal(): AbortSignal {
     return this.#abort.signal;
@@ -70,7 +74,7 @@ class Attempt implements Expiring {
   }
 
   expiresAt(): number {
-    return this.expiresAtMs;
+    return this.#expiresAtMs;
   }
 
   expire(): void {

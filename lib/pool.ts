@@ -5,10 +5,9 @@
  * Invariants: filter, pick and count are one synchronous step, so a burst never sees stale
  * numbers; a policy only ever sees backends that may be used.
  */
-import type { Address } from "./address.ts";
-import { Backend, type CountMark, Lease } from "./backend.ts";
+import { Backend, type BackendSettings, type CountMark, Lease } from "./backend.ts";
 import type { HealthOptions, HealthState, Observation } from "./health.ts";
-import type { Policy } from "./policy/mod.ts";
+import type { Policy, PolicyClient } from "./policy/mod.ts";
 
 /** What a probe found out. */
 export type ProbeResult =
@@ -21,8 +20,8 @@ export type ProbeResult =
 
 /** What the pool is made of. */
 export interface PoolOptions extends HealthOptions {
-  /** Where the backends are, in the order given. */
-  readonly addresses: readonly Address[];
+  /** The backends' settings, in the order given. */
+  readonly backends: readonly BackendSettings[];
   /** How to choose. */
   readonly policy: Policy;
   /** The time, in milliseconds. */
@@ -35,6 +34,8 @@ export interface PoolOptions extends HealthOptions {
 export interface BackendSnapshot {
   /** Its address as text. */
   readonly name: string;
+  /** Its share compared with others. */
+  readonly weight: number;
   /** May clients be sent there? */
   readonly state: HealthState;
   /** Why not; empty when it is ready. */
@@ -69,9 +70,11 @@ export class Pool {
     this.#policy = options.policy;
     this.#now = options.now;
     this.#onFlip = options.onFlip;
-    this.backends = options.addresses.map((address, order) =>
-      new Backend(address, order, options, options.now())
+    const { fall, rise, now } = options;
+    this.backends = options.backends.map((settings, order) =>
+      new Backend({ ...settings, order, fall, rise, now })
     );
+    this.#policy.prepare?.(this.backends);
   }
 
   /** How many backends may be used right now. */
@@ -80,11 +83,11 @@ export class Pool {
   }
 
   /** Picks a ready backend that is not among those tried, and counts it; null if there is none. */
-  acquire(tried: readonly Backend[]): Lease | null {
+  acquire(client: PolicyClient, tried: readonly Backend[]): Lease | null {
     const candidates = tried.length === 0
       ? this.#ready
       : this.#ready.filter((backend) => !tried.includes(backend));
-    return candidates.length === 0 ? null : new Lease(this.#policy.pick(candidates));
+    return candidates.length === 0 ? null : new Lease(this.#policy.pick(candidates, client));
   }
 
   /** Takes in what a probe found out that set out at that mark. */
@@ -109,6 +112,7 @@ export class Pool {
   snapshot(): BackendSnapshot[] {
     return this.backends.map((backend) => ({
       name: backend.name,
+      weight: backend.weight,
       state: backend.health.state,
       reason: backend.health.reason,
       entries: backend.entries,
@@ -127,8 +131,11 @@ export class Pool {
     this.#onFlip(backend);
   }
 
+  /** The fewest entries of one unit of weight. */
   #leastEntriesBut(backend: Backend): number | null {
     const others = this.#ready.filter((each) => each !== backend);
-    return others.length === 0 ? null : Math.min(...others.map((each) => each.entries));
+    return others.length === 0
+      ? null
+      : Math.min(...others.map((each) => each.entries / each.weight));
   }
 }

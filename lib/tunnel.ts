@@ -25,6 +25,26 @@ import { isSafeToResend } from "./resend.ts";
  */
 export type TunnelEnd = "carried" | "ended" | "silent";
 
+/** Who is told how an exchange begins. */
+export interface TunnelObserver {
+  /** The first bytes of the client are on their way to the backend. */
+  asked(): void;
+  /** The first bytes of the answer are here. */
+  answered(): void;
+  /** The backend ended, or was given up, before its first byte; the client is still there. */
+  dropped(): void;
+}
+
+/** What a tunnel connects. */
+export interface TunnelEnds {
+  /** The tunnel's until {@linkcode Tunnel.run} returns. */
+  readonly client: Client;
+  /** The tunnel's from now on. */
+  readonly backend: Deno.TcpConn;
+  /** Is told of each at most once. */
+  readonly observer: TunnelObserver;
+}
+
 /** What a tunnel works with; the same for all. */
 export interface TunnelOptions {
   /** May a request be sent again to another backend, where that is safe? */
@@ -52,6 +72,7 @@ export class Tunnel implements Expiring {
 
   readonly #client: Client;
   readonly #backend: Deno.TcpConn;
+  readonly #observer: TunnelObserver;
   readonly #options: TunnelOptions;
   /** When a byte last moved. */
   #activeMs: number;
@@ -72,9 +93,10 @@ export class Tunnel implements Expiring {
   #over = false;
 
   /** Takes over the backend's connection, and the client until {@linkcode run} returns. */
-  constructor(client: Client, backend: Deno.TcpConn, options: TunnelOptions) {
-    this.#client = client;
-    this.#backend = backend;
+  constructor(ends: TunnelEnds, options: TunnelOptions) {
+    this.#client = ends.client;
+    this.#backend = ends.backend;
+    this.#observer = ends.observer;
     this.#options = options;
     this.#activeMs = options.deadlines.now;
   }
@@ -123,6 +145,7 @@ export class Tunnel implements Expiring {
       for (;;) {
         const count = await this.#backend.read(buffer);
         if (count === null) break;
+        if (!this.#answered) this.#observer.answered();
         this.#answered = true;
         this.#activeMs = deadlines.now;
         writing = true;
@@ -142,6 +165,7 @@ export class Tunnel implements Expiring {
     buffers.give(buffer);
     this.#backendEnded = true;
     this.#activeMs = deadlines.now;
+    if (!this.#answered && !this.#client.closed) this.#observer.dropped();
     const end = this.#end();
     if (end === "carried" && !this.#client.ended && !this.#client.closed) {
       await conn.closeWrite().catch(() => this.#close()); // The client broke the connection.
@@ -182,6 +206,7 @@ export class Tunnel implements Expiring {
       this.#activeMs = this.#options.deadlines.now;
       this.#sending = true;
       while (sent < client.held) {
+        if (!this.#asked && !this.#answered) this.#observer.asked();
         this.#asked = true;
         if (this.bytesUp > 0 && !this.#quickUp) this.#quickUp = noDelay(this.#backend);
         const count = await this.#backend.write(client.heldFrom(sent));

@@ -1,4 +1,4 @@
-import { formatAddress, parseAddress, type ParseAddressOptions } from "../lib/address.ts";
+import { formatAddress, parseAddress, type ParseAddressOptions, plainIp } from "../lib/address.ts";
 import { assertEquals, assertThrows } from "./support/assert.ts";
 
 const SERVER: ParseAddressOptions = { defaultHostname: "127.0.0.1", portMin: 1 };
@@ -131,4 +131,16 @@ Deno.test("formatAddress: prints what can be typed again", () => {
     assertEquals(printed, text.includes(":") ? text : `127.0.0.1:${text}`);
     assertEquals(parseAddress(printed, LISTEN), { hostname, port });
   }
+});
+
+Deno.test("plainIp: an IPv4 address is written as one, however it came in; others stay", () => {
+  const readings = {
+    "127.0.0.1": "127.0.0.1",
+    "::ffff:127.0.0.1": "127.0.0.1",
+    "::ffff:203.0.113.77": "203.0.113.77",
+    "::1": "::1",
+    "2001:db8::ffff:1": "2001:db8::ffff:1",
+    "::ffff:0:1": "::ffff:0:1",
+  };
+  for (const [ip, plain] of Object.entries(readings)) assertEquals(plainIp(ip), plain, ip);
 });

@@ -1,8 +1,9 @@
 import { Backend, Lease } from "../lib/backend.ts";
 import { assertEquals } from "./support/assert.ts";
 
-function backend(): Backend {
-  return new Backend({ hostname: "::1", port: 80 }, 3, { fall: 2, rise: 1 }, 0);
+function backend(weight = 1): Backend {
+  const address = { hostname: "::1", port: 80 };
+  return new Backend({ address, weight, order: 3, fall: 2, rise: 1, now: () => 0 });
 }
 
 /** A probe that sets out and is back at once. */
@@ -19,8 +20,8 @@ function serve(subject: Backend, times = 1): void {
 }
 
 Deno.test("Backend: has its address as it can be typed, its place, and no history", () => {
-  const subject = backend();
-  assertEquals([subject.name, subject.order, subject.weight], ["[::1]:80", 3, 1]);
+  const subject = backend(7);
+  assertEquals([subject.name, subject.order, subject.weight], ["[::1]:80", 3, 7]);
   assertEquals(subject.health.state, "down");
   const { entries, errors, inFlight, leased, failures } = subject;
   assertEquals([entries, errors, inFlight, leased, failures], [0, 0, 0, 0, 0]);
@@ -195,4 +196,83 @@ Deno.test("Lease: giving it back twice counts once, failed or not", () => {
   const { inFlight, leased, failures } = subject;
   assertEquals([inFlight, leased, failures], [0, 2, 1]);
   assertEquals(subject.mark(), { sent: 1, served: 1, wasDown: true });
+});
+
+/** A backend under a clock that is turned by hand, and its latency now. */
+function timed(): { lease: Lease; wait(ms: number): void; latencyMs(): number } {
+  let nowMs = 1000;
+  const address = { hostname: "::1", port: 80 };
+  const options = { address, weight: 1, order: 0, fall: 2, rise: 1, now: () => nowMs };
+  const subject = new Backend(options);
+  return {
+    lease: new Lease(subject),
+    wait: (ms) => void (nowMs += ms),
+    latencyMs: () => subject.latencyMs,
+  };
+}
+
+Deno.test("Lease: the time of connecting and that from request to first byte make the latency", () => {
+  const { lease, wait, latencyMs } = timed();
+  wait(3);
+  lease.connected();
+  wait(500); // A client that is slow to speak.
+  lease.asked();
+  wait(20);
+  assertEquals(latencyMs(), 0);
+  lease.answered();
+  assertEquals(latencyMs(), 23);
+  lease.end = "served";
+  lease[Symbol.dispose]();
+  assertEquals(latencyMs(), 23);
+});
+
+Deno.test("Lease: where the backend speaks first, its latency begins at the connection", () => {
+  const { lease, wait, latencyMs } = timed();
+  wait(3);
+  lease.connected();
+  wait(40);
+  lease.answered();
+  assertEquals(latencyMs(), 43);
+});
+
+Deno.test("Lease: a failure at any stage counts against the latency, once", () => {
+  for (const stages of [[], ["connected"], ["connected", "asked"]] as const) {
+    const { lease, wait, latencyMs } = timed();
+    for (const stage of stages) lease[stage]();
+    wait(1);
+    lease.end = "failed";
+    lease.dropped();
+    lease[Symbol.dispose]();
+    assertEquals(latencyMs(), 1000, stages.join());
+  }
+});
+
+Deno.test("Lease: a backend that ends without a byte does not look fast", () => {
+  const { lease, wait, latencyMs } = timed();
+  lease.connected();
+  lease.asked();
+  wait(1);
+  lease.dropped();
+  lease[Symbol.dispose]();
+  assertEquals(latencyMs(), 1000);
+});
+
+Deno.test("Lease: a client that leaves without an answer tells how long it waited", () => {
+  const { lease, wait, latencyMs } = timed();
+  lease.connected();
+  lease.asked();
+  wait(700);
+  lease[Symbol.dispose]();
+  assertEquals(latencyMs(), 700);
+});
+
+Deno.test("Lease: a client that said nothing, or was never sent there, tells nothing", () => {
+  for (const end of ["asked", "unasked"] as const) {
+    const { lease, wait, latencyMs } = timed();
+    if (end === "asked") lease.connected();
+    wait(700);
+    lease.end = end;
+    lease[Symbol.dispose]();
+    assertEquals(latencyMs(), 0, end);
+  }
 });

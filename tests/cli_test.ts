@@ -1,4 +1,4 @@
-import { optionsTable, parseCommandLine, usage } from "../lib/cli.ts";
+import { optionsTable, parseCommandLine, policiesTable, usage } from "../lib/cli.ts";
 import { type Config, ConfigError, type Option, OPTIONS } from "../lib/config.ts";
 import { POLICIES } from "../lib/policy/mod.ts";
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "./support/assert.ts";
@@ -16,7 +16,7 @@ function configOf(line: string): Config {
 
 function ports(line: string): readonly [listen: number, ...backends: number[]] {
   const { listen, backends } = configOf(line);
-  return [listen.port, ...backends.map(({ port }) => port)];
+  return [listen.port, ...backends.map(({ address }) => address.port)];
 }
 
 function complaint(line: string): string {
@@ -140,7 +140,8 @@ Deno.test("parseCommandLine: every wrong line is refused with the argument and w
     "8080 1234 -N 8x": `-N/--parallel "8x": ${whole}`,
     "8080 1234 --parallel=": `-N/--parallel "": ${whole}`,
     "8080 1234 --parallel=8=9": `-N/--parallel "8=9": ${whole}`,
-    "8080 1234 --policy=": '--policy "": expected least-entries or round-robin',
+    "8080 1234 --policy=": '--policy "": expected least-entries, round-robin, random, ' +
+      "least-connections, p2c, peak-ewma, ip-hash or maglev",
     "8080 1234 --mode http2": '--mode "http2": expected bridge or tcp',
     "8080 1234 -X3":
       '-X/--interval "3": expected a time with its unit, such as 250ms, 3s or 10m, ' +
@@ -222,4 +223,15 @@ Deno.test("optionsTable: is a Markdown table with a row for each option and thre
   assertEquals(rows.length, Object.keys(OPTIONS).length);
   for (const row of rows) assertEquals(row.split(/(?<!\\)\|/).length, 5, row);
   assert(rows.includes("| `-N`, `--parallel N` | `1024` | bridges: clients carried at once |"));
+});
+
+Deno.test("policiesTable: is a Markdown table with a row for each policy and three cells in each", () => {
+  const [, rule, ...rows] = policiesTable().split("\n");
+  assertEquals(rule, "| --- | --- | --- |");
+  for (const [at, name] of Object.keys(POLICIES).entries()) {
+    const row = rows[at] ?? "";
+    assert(row.startsWith(`| \`${name}\` | `), row);
+    assertEquals(row.split(/(?<!\\)\|/).length, 5, row);
+  }
+  assertEquals(rows.length, Object.keys(POLICIES).length);
 });

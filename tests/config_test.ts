@@ -36,7 +36,7 @@ function backendsComplaint(listen: string, ...backends: string[]): string {
 Deno.test("makeConfig: without settings, everything has the default that is documented", () => {
   assertEquals(makeConfig(source()), {
     listen: { hostname: "::", port: 8080 },
-    backends: [{ hostname: "127.0.0.1", port: 1234 }],
+    backends: [{ address: { hostname: "127.0.0.1", port: 1234 }, weight: 1 }],
     parallel: 1024,
     requests: 100,
     intervalMs: 3000,
@@ -170,8 +170,9 @@ Deno.test("makeConfig: a choice is one of the words listed, letter for letter", 
     '--health "https": expected entries, http, tcp or off',
   );
   assertEquals(
-    complaint("policy", "random"),
-    '--policy "random": expected least-entries or round-robin',
+    complaint("policy", "fastest"),
+    '--policy "fastest": expected least-entries, round-robin, random, least-connections, p2c, ' +
+      "peak-ewma, ip-hash or maglev",
   );
 });
 
@@ -217,7 +218,7 @@ Deno.test("makeConfig: a policy that needs counts is refused where no check brin
 Deno.test("makeConfig: the listening port alone is on every address, a server on this machine", () => {
   const config = makeConfig({ listen: "0", backends: ["1", "host:2", "[::1]:3"] });
   assertEquals(config.listen, { hostname: "::", port: 0 });
-  assertEquals(config.backends, [
+  assertEquals(config.backends.map(({ address }) => address), [
     { hostname: "127.0.0.1", port: 1 },
     { hostname: "host", port: 2 },
     { hostname: "::1", port: 3 },
@@ -233,6 +234,17 @@ Deno.test("makeConfig: an unreadable address is named with its place and what wa
   assertEquals(
     backendsComplaint("8080", "1234", "0"),
     `SERVER "0": expected a port (1 to 65535), ${expected}`,
+  );
+});
+
+Deno.test("makeConfig: a wrong setting of a server is named with the whole argument", () => {
+  assertEquals(
+    backendsComplaint("8080", "1234,weight=0"),
+    'SERVER "1234,weight=0": weight: expected a whole number from 1 to 1000',
+  );
+  assertEquals(
+    backendsComplaint("8080", "1234,weight=2", "127.0.0.1:1234,weight=3"),
+    "SERVER 127.0.0.1:1234: given twice; expected each once",
   );
 });
 
@@ -265,7 +277,7 @@ Deno.test("makeConfig: the balancer is not among its own servers", () => {
 Deno.test("makeConfig: the same port on another machine is not the balancer", () => {
   const allowed: [string, string][] = [["8080", "host:8080"], ["host:8080", "8080"]];
   for (const [listen, backend] of allowed) {
-    assertEquals(makeConfig({ listen, backends: [backend] }).backends[0]?.port, 8080);
+    assertEquals(makeConfig({ listen, backends: [backend] }).backends[0]?.address.port, 8080);
   }
 });
 
@@ -300,7 +312,10 @@ Deno.test("makeConfig: what it returns is frozen all the way down", () => {
   const { backends, listen } = makeConfig(source());
   assert(Object.isFrozen(listen), "listen can be changed");
   assert(Object.isFrozen(backends), "the list of servers can be changed");
-  for (const backend of backends) assert(Object.isFrozen(backend), "a server can be changed");
+  for (const backend of backends) {
+    assert(Object.isFrozen(backend), "a server can be changed");
+    assert(Object.isFrozen(backend.address), "a server's address can be changed");
+  }
 });
 
 Deno.test("optionName: names an option by its letter too, where it has one", () => {

@@ -1,9 +1,9 @@
-import type { Address } from "../lib/address.ts";
-import type { Backend } from "../lib/backend.ts";
+import type { Backend, BackendSettings } from "../lib/backend.ts";
 import { leastEntries } from "../lib/policy/least_entries.ts";
-import type { Candidate, Policy } from "../lib/policy/mod.ts";
+import type { Candidate, Policy, PolicyClient } from "../lib/policy/mod.ts";
 import { Pool, type PoolOptions } from "../lib/pool.ts";
 import { assert, assertEquals, assertStrictEquals } from "./support/assert.ts";
+import { ANYBODY } from "./support/candidates.ts";
 import { FakeClock } from "./support/fake_clock.ts";
 import { Random } from "./support/random.ts";
 
@@ -15,7 +15,7 @@ class Bench {
 
   constructor(size: number, options: Partial<PoolOptions> = {}) {
     this.pool = new Pool({
-      addresses: Array.from({ length: size }, (_, index) => address(index + 1)),
+      backends: Array.from({ length: size }, (_, index) => settings(index + 1)),
       policy: leastEntries(),
       now: () => this.clock.now(),
       onFlip: ({ name, health }) => this.flips.push(`${name} ${health.state}`),
@@ -52,7 +52,7 @@ class Bench {
   shares(times: number): number[] {
     const shares = this.pool.backends.map(() => 0);
     for (let time = 0; time < times; time++) {
-      using lease = this.pool.acquire([]);
+      using lease = this.pool.acquire(ANYBODY, []);
       assert(lease !== null, "nobody is ready");
       const { order } = lease.backend;
       shares[order] = (shares[order] ?? 0) + 1;
@@ -61,15 +61,15 @@ class Bench {
   }
 }
 
-function address(port: number): Address {
-  return { hostname: "127.0.0.1", port };
+function settings(port: number, weight = 1): BackendSettings {
+  return { address: { hostname: "127.0.0.1", port }, weight };
 }
 
 const SLOW = { ok: false, final: false, reason: "slow" } as const;
 
 Deno.test("Pool: while nothing is known of a backend, nobody is sent there", () => {
   const { pool, flips } = new Bench(3);
-  assertStrictEquals(pool.acquire([]), null);
+  assertStrictEquals(pool.acquire(ANYBODY, []), null);
   assertEquals([pool.readyCount, flips], [0, []]);
   assert(pool.snapshot().every(({ state }) => state === "down"));
 });
@@ -77,20 +77,37 @@ Deno.test("Pool: while nothing is known of a backend, nobody is sent there", () 
 Deno.test("Pool: only backends that are ready are offered to the policy, in the order given", () => {
   const offered: number[][] = [];
   const policy: Policy = {
-    pick<T extends Candidate>(candidates: readonly T[]): T {
+    pick<T extends Candidate>(candidates: readonly T[], client: PolicyClient): T {
       offered.push(candidates.map(({ order }) => order));
-      return leastEntries().pick(candidates);
+      return leastEntries().pick(candidates, client);
     },
   };
   const bench = new Bench(4, { policy });
   bench.countedOne(4, 1);
   bench.countedOne(1, 1);
   bench.countedOne(3, 1);
-  bench.pool.acquire([]);
-  bench.pool.acquire([bench.backend(3)]);
+  bench.pool.acquire(ANYBODY, []);
+  bench.pool.acquire(ANYBODY, [bench.backend(3)]);
   bench.pool.connectFailed(bench.backend(1), "refused");
-  bench.pool.acquire([]);
+  bench.pool.acquire(ANYBODY, []);
   assertEquals(offered, [[0, 2, 3], [0, 3], [2, 3]]);
+});
+
+Deno.test("Pool: the policy is told of all backends once, and of the client at each pick", () => {
+  const told: string[] = [];
+  const policy: Policy = {
+    prepare: (backends) => void told.push(`all ${backends.map(({ order }) => order).join()}`),
+    pick<T extends Candidate>(candidates: readonly T[], client: PolicyClient): T {
+      told.push(client.ip);
+      return leastEntries().pick(candidates, client);
+    },
+  };
+  const bench = new Bench(3, { policy });
+  bench.counted(1, 2, 3);
+  bench.pool.acquire({ ip: "a" }, []);
+  bench.pool.connectFailed(bench.backend(1), "refused");
+  bench.pool.acquire({ ip: "b" }, [bench.backend(2)]);
+  assertEquals(told, ["all 0,1,2", "a", "b"]);
 });
 
 Deno.test("Pool: the policy is not asked when there is nobody to choose from", () => {
@@ -100,16 +117,20 @@ Deno.test("Pool: the policy is not asked when there is nobody to choose from", (
     },
   };
   const bench = new Bench(1, { policy });
-  assertStrictEquals(bench.pool.acquire([]), null);
+  assertStrictEquals(bench.pool.acquire(ANYBODY, []), null);
   bench.countedOne(1, 0);
-  assertStrictEquals(bench.pool.acquire([bench.backend(1)]), null);
+  assertStrictEquals(bench.pool.acquire(ANYBODY, [bench.backend(1)]), null);
 });
 
 Deno.test("Pool.acquire: tries each backend once, then there is none", () => {
   const bench = new Bench(3);
   bench.counted(5, 4, 6);
   const tried: Backend[] = [];
-  for (let lease = bench.pool.acquire(tried); lease !== null; lease = bench.pool.acquire(tried)) {
+  for (
+    let lease = bench.pool.acquire(ANYBODY, tried);
+    lease !== null;
+    lease = bench.pool.acquire(ANYBODY, tried)
+  ) {
     tried.push(lease.backend);
     lease[Symbol.dispose]();
   }
@@ -119,7 +140,7 @@ Deno.test("Pool.acquire: tries each backend once, then there is none", () => {
 Deno.test("Pool.acquire: the choice is counted in the same step, so a burst sees it", () => {
   const bench = new Bench(3);
   bench.counted(0, 0, 0);
-  const burst = Array.from({ length: 7 }, () => bench.pool.acquire([]));
+  const burst = Array.from({ length: 7 }, () => bench.pool.acquire(ANYBODY, []));
   assertEquals(burst.map((lease) => lease?.backend.order), [0, 1, 2, 0, 1, 2, 0]);
   assertEquals(bench.pool.snapshot().map(({ inFlight }) => inFlight), [3, 2, 2]);
   for (const lease of burst) lease?.[Symbol.dispose]();
@@ -159,12 +180,20 @@ Deno.test("Pool: one that restarts unseen is level with the others, not with its
   assertEquals(bench.pool.snapshot().map(({ entries }) => entries), [1000, 900, 900]);
 });
 
+Deno.test("Pool: one that restarts is level with the others by its weight", () => {
+  const bench = new Bench(3, { backends: [settings(1, 2), settings(2, 1), settings(3, 3)] });
+  bench.counted(1000, 600, 1800);
+  bench.countedOne(3, 0);
+  assertEquals(bench.pool.snapshot().map(({ entries }) => entries), [1000, 600, 1500]);
+  assertEquals(bench.shares(60), [24, 0, 36]);
+});
+
 Deno.test("Pool: a backend is down as soon as a client's connection to it failed", () => {
   const bench = new Bench(2);
   bench.counted(0, 5);
   bench.clock.stall(7);
   bench.pool.connectFailed(bench.backend(1), "connection refused");
-  assertEquals(bench.pool.acquire([])?.backend.order, 1);
+  assertEquals(bench.pool.acquire(ANYBODY, [])?.backend.order, 1);
   const { state, reason } = bench.backend(1).health;
   assertEquals([state, reason, bench.backend(1).health.sinceMs], [
     "down",
@@ -227,8 +256,8 @@ Deno.test("Pool.snapshot: tells all of each backend, in the order given", () => 
   const bench = new Bench(2);
   bench.countedOne(1, 10, 1);
   bench.pool.connectFailed(bench.backend(2), "connection refused");
-  const held = bench.pool.acquire([]);
-  const failed = bench.pool.acquire([]);
+  const held = bench.pool.acquire(ANYBODY, []);
+  const failed = bench.pool.acquire(ANYBODY, []);
   if (failed !== null) failed.end = "refused";
   failed?.[Symbol.dispose]();
   const nothing = {
@@ -243,6 +272,7 @@ Deno.test("Pool.snapshot: tells all of each backend, in the order given", () => 
   assertEquals(bench.pool.snapshot(), [
     {
       name: "127.0.0.1:1",
+      weight: 1,
       state: "ready",
       reason: "",
       entries: 11,
@@ -253,7 +283,7 @@ Deno.test("Pool.snapshot: tells all of each backend, in the order given", () => 
       bytesUp: 0,
       bytesDown: 0,
     },
-    { name: "127.0.0.1:2", state: "down", reason: "connection refused", ...nothing },
+    { name: "127.0.0.1:2", weight: 1, state: "down", reason: "connection refused", ...nothing },
   ]);
   held?.[Symbol.dispose]();
 });
@@ -288,7 +318,7 @@ function acquireChecked({ pool }: Bench, { random, held, where }: Step): void {
   const allowed = pool.backends.filter((each) =>
     each.health.state === "ready" && !tried.includes(each)
   );
-  const lease = pool.acquire(tried);
+  const lease = pool.acquire(ANYBODY, tried);
   assertEquals(lease === null, allowed.length === 0, where);
   if (lease === null) return;
   assert(allowed.includes(lease.backend), `${where}: ${lease.backend.name} is not allowed`);

@@ -63,6 +63,8 @@ class FakeConn {
   }
 }
 
+function nothing(): void {}
+
 /** A tunnel between two such sides. */
 class Bench implements Disposable {
   readonly clock = new FakeClock();
@@ -74,7 +76,12 @@ class Bench implements Disposable {
   constructor() {
     const buffers = new Buffers();
     const client = new Client(this.client as unknown as Deno.TcpConn, 0, buffers);
-    const tunnel = new Tunnel(client, this.backend as unknown as Deno.TcpConn, {
+    const ends = {
+      client,
+      backend: this.backend as unknown as Deno.TcpConn,
+      observer: { asked: nothing, answered: nothing, dropped: nothing },
+    };
+    const tunnel = new Tunnel(ends, {
       resend: true,
       firstByteTimeoutMs: 1000,
       idleTimeoutMs: 1000,
