@@ -9,7 +9,7 @@
  */
 import type { Backend, Lease } from "./backend.ts";
 import type { Client } from "./client.ts";
-import type { Clock } from "./clock.ts";
+import { type Clock, pause } from "./clock.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { Dialer } from "./dial.ts";
 import { BalancerError } from "./errors.ts";
@@ -164,8 +164,4 @@ async function firstBytes(client: Client, options: BridgeOptions): Promise<boole
 
 function hasWaitedTooLong(client: Client, options: BridgeOptions): boolean {
   return options.deadlines.now - client.acceptedMs >= options.exhaustedTimeoutMs;
-}
-
-function pause(delayMs: number, clock: Clock): Promise<void> {
-  return new Promise((resolve) => clock.after(delayMs, resolve));
 }

@@ -19,5 +19,10 @@ export const systemClock: Clock = {
 
 /** Resolves after one whole turn of the event loop, so after all input that was ready by now. */
 export function oneTurn(clock: Clock): Promise<void> {
-  return new Promise((resolve) => clock.after(0, resolve));
+  return pause(0, clock);
+}
+
+/** Resolves after that long. */
+export function pause(delayMs: number, clock: Clock): Promise<void> {
+  return new Promise((resolve) => clock.after(delayMs, resolve));
 }
