@@ -1,29 +1,16 @@
 /**
- * One backend: its address, its health, its counters; and the lease, the right to use it.
- * Only the pool changes it.
+ * One backend: its address, its settings, its state and its counters. Only the pool and the leases
+ * that it gives out change it.
  */
 import { type Address, formatAddress } from "./address.ts";
-import { Health, type HealthOptions } from "./health.ts";
+import type { Ejection } from "./ejection.ts";
+import { type CountMark, EntryCount } from "./entry_count.ts";
+import { Health, type HealthOptions, type Observation } from "./health.ts";
 import { Latency } from "./latency.ts";
+import type { LeaseEnd } from "./lease.ts";
 import { type Hash, hash64 } from "./policy/hash.ts";
 import type { Candidate } from "./policy/mod.ts";
-
-/** The moment when a probe set out. */
-export interface CountMark {
-  /** Sent to the backend since its count was last read; it is in the new count. */
-  readonly sent: number;
-  /** What of that it has served, for certain after its count was last read. */
-  readonly served: number;
-  /** Was it down? */
-  readonly wasDown: boolean;
-}
-
-/**
- * What became of a lease: the backend `served` it, that is, began an answer; it `failed` it after it
- * had taken the connection; it `refused` the connection; it was never asked, through no fault of its
- * own (`unasked`); or it was `asked`, and the client left without an answer.
- */
-export type LeaseEnd = "served" | "failed" | "refused" | "unasked" | "asked";
+import type { SlowStart } from "./slow_start.ts";
 
 /** What is set for one backend. */
 export interface BackendSettings {
@@ -31,14 +18,42 @@ export interface BackendSettings {
   readonly address: Address;
   /** Its share compared with others. */
   readonly weight: number;
+  /** The most connections that it is given at once; Infinity: no bound. */
+  readonly max: number;
+  /** Is it used only when no other is ready? */
+  readonly backup: boolean;
 }
 
 /** What a backend is made of. */
 export interface BackendOptions extends BackendSettings, HealthOptions {
   /** Its place on the command line, from 0. */
   readonly order: number;
+  /** What its clients say of it. */
+  readonly ejection: Ejection;
+  /** How it takes up its share. */
+  readonly slowStart: SlowStart;
   /** The time, in milliseconds. */
   readonly now: () => number;
+}
+
+/**
+ * May clients be sent there? `ready`: yes. `down`: not before it is seen to work. `draining`: no new
+ * ones; those that it has may finish. `disabled`: no, and it is not checked either.
+ */
+export type BackendState = "ready" | "down" | "draining" | "disabled";
+
+/** May clients be sent to a backend, and why or why not? */
+interface Judgement {
+  /** May they? */
+  readonly state: BackendState;
+  /** Why, in words that a person can act on. */
+  readonly reason: string;
+}
+
+/** The state of a backend, why and since when. */
+export interface Standing extends Judgement {
+  /** Since when, on the backend's clock, in milliseconds. */
+  readonly sinceMs: number;
 }
 
 /** A server that clients are sent to. */
@@ -50,11 +65,19 @@ export class Backend implements Candidate {
   /** Of its name. */
   readonly hash: Hash;
   /** Its place on the command line, from 0. */
-  readonly order: number;
+  order: number;
   /** Its share compared with others. */
-  readonly weight: number;
-  /** Whether clients may be sent there. */
+  weight: number;
+  /** The most connections that it is given at once. */
+  max: number;
+  /** Is it used only when no other is ready? */
+  backup: boolean;
+  /** What checks and connections say of it. */
   readonly health: Health;
+  /** What its clients say of it. */
+  readonly ejection: Ejection;
+  /** How it takes up its share when it comes back. */
+  readonly slowStart: SlowStart;
   /** How long clients wait for the first byte of its answers, connecting included. */
   readonly latency: Latency = new Latency();
   /** The time, in milliseconds. */
@@ -73,14 +96,10 @@ export class Backend implements Candidate {
   /** Bytes of ended connections that it sent to clients. */
   bytesDown = 0;
 
-  #probedEntries = -1;
-  /** Added to its own count after a restart, so that it does not draw all traffic. */
-  #levelling = 0;
-  /** Since its count was last read: what was sent to it, and what of that it has served. */
-  #sent = 0;
-  #served = 0;
-  /** Grows with each mark and each count: leases of an earlier one are settled by the counts. */
-  #epoch = 0;
+  readonly #count = new EntryCount();
+  /** What people have set, which goes before what is seen. */
+  #steered: Judgement | null = null;
+  #standing: Standing;
 
   /** A backend of which nothing is known yet. */
   constructor(options: BackendOptions) {
@@ -89,13 +108,28 @@ export class Backend implements Candidate {
     this.hash = hash64(this.name);
     this.order = options.order;
     this.weight = options.weight;
+    this.max = options.max;
+    this.backup = options.backup;
+    this.ejection = options.ejection;
+    this.slowStart = options.slowStart;
     this.now = options.now;
     this.health = new Health(options, options.now());
+    this.#standing = { ...this.#judge(), sinceMs: options.now() };
+  }
+
+  /** May clients be sent there? */
+  get state(): BackendState {
+    return this.#standing.state;
+  }
+
+  /** Its state, why and since when. */
+  get standing(): Standing {
+    return { ...this.#standing, ...this.#judge() };
   }
 
   /** Its entries as last probed, plus what was sent to it since. */
   get entries(): number {
-    return Math.max(0, this.#probedEntries) + this.#levelling + this.#sent;
+    return this.#count.entries;
   }
 
   /** Its latency as a moving average, in milliseconds; 0 while it is not known. */
@@ -103,10 +137,52 @@ export class Backend implements Candidate {
     return this.latency.at(this.now());
   }
 
+  /** Is it at the most connections that it may have? */
+  get full(): boolean {
+    return this.inFlight >= this.max;
+  }
+
+  /** Is it worth another look soon? */
+  get inDoubt(): boolean {
+    return this.#steered === null && this.health.inDoubt;
+  }
+
+  /** Takes over new settings; the address stays. */
+  set(settings: Omit<BackendSettings, "address">, order: number): void {
+    this.weight = settings.weight;
+    this.max = settings.max;
+    this.backup = settings.backup;
+    this.order = order;
+  }
+
+  /** Takes in what was seen of it; true when that is news. */
+  observe(observation: Observation): boolean {
+    const flipped = this.health.observe(observation, this.now());
+    const changed = this.#settle();
+    return changed || (flipped && this.#steered === null);
+  }
+
+  /** Takes it out of use by hand, or puts it back; true when that changed its state. */
+  steer(to: "draining" | "disabled" | "enabled", reason = ""): boolean {
+    this.#steered = to === "enabled" ? null : { state: to, reason };
+    return this.#settle();
+  }
+
+  /** Takes it out of use for a while, for what its clients say; true when that changed its state. */
+  eject(): boolean {
+    this.ejection.eject(this.now());
+    return this.#settle();
+  }
+
+  /** Ends its ejection, if there is one; true when that changed its state. */
+  endEjection(): boolean {
+    this.ejection.end(this.now());
+    return this.#settle();
+  }
+
   /** What {@linkcode counted} needs to know about the moment when a probe set out. */
   mark(): CountMark {
-    this.#epoch++;
-    return { sent: this.#sent, served: this.#served, wasDown: this.health.state === "down" };
+    return this.#count.mark(this.health.state === "down");
   }
 
   /**
@@ -120,103 +196,48 @@ export class Backend implements Candidate {
     mark: CountMark,
     leastOfOthers: number | null,
   ): void {
-    // What it has served since is in its count for certain only if it was down in between.
-    const least = this.#probedEntries + (mark.wasDown ? mark.served : 0);
-    if (counts.entries < least) {
-      const level = Math.round((leastOfOthers ?? 0) * this.weight);
-      this.#levelling = Math.max(0, level - counts.entries);
-    }
-    this.#probedEntries = counts.entries;
+    this.#count.counted(counts.entries, mark, this.#level(leastOfOthers));
     this.errors = counts.errors;
-    this.#sent -= mark.sent;
-    this.#served = 0;
-    this.#epoch++;
   }
 
-  /** Counts a connection that is given to it; returns what {@linkcode end} wants back. */
+  /** Goes on level with the least of the others, if it is below them. */
+  raise(leastOfOthers: number | null): void {
+    this.#count.raise(this.#level(leastOfOthers));
+  }
+
+  /** Counts a connection that is given to it; returns what {@linkcode ended} wants back. */
   begin(): number {
     this.leased++;
     this.inFlight++;
-    this.#sent++;
-    return this.#epoch;
+    return this.#count.sent();
   }
 
   /** Counts the end of a connection. */
-  end(how: LeaseEnd, epoch: number): void {
+  ended(how: LeaseEnd, epoch: number): void {
     this.inFlight--;
     if (how === "failed" || how === "refused") this.failures++;
-    if (epoch !== this.#epoch) return;
-    if (how === "served") this.#served++;
+    if (how === "served") this.#count.served(epoch);
     // What failed after the connect stays counted: a backend that fails must not look idle.
-    if (how === "refused" || how === "unasked") this.#sent--;
-  }
-}
-
-/**
- * The right to use a backend, counted from `pool.acquire` until it is disposed of. Who uses it tells
- * how far it got, from which follows the backend's latency.
- */
-export class Lease implements Disposable {
-  /** The backend that was picked. */
-  readonly backend: Backend;
-  /** What is to be counted at the end. */
-  end: LeaseEnd = "asked";
-  readonly #epoch: number;
-  #held = true;
-  /** Since when the client waits for the backend. */
-  #sinceMs: number;
-  #connectMs = 0;
-  /** Was a request sent that is not answered? */
-  #owed = false;
-  #dropped = false;
-
-  /** Counts at once, so that the next choice sees it. */
-  constructor(backend: Backend) {
-    this.backend = backend;
-    this.#epoch = backend.begin();
-    this.#sinceMs = backend.now();
+    if (how === "refused" || how === "unasked") this.#count.unsent(epoch);
   }
 
-  /** There is a connection. A client that is slow to speak is not waiting from here on. */
-  connected(): void {
-    const nowMs = this.backend.now();
-    this.#connectMs = nowMs - this.#sinceMs;
-    this.#sinceMs = nowMs;
+  #level(leastOfOthers: number | null): number {
+    return Math.round((leastOfOthers ?? 0) * this.weight);
   }
 
-  /** The first bytes of the client are on their way. */
-  asked(): void {
-    this.#sinceMs = this.backend.now();
-    this.#owed = true;
+  /** Takes over the state that follows from what is known; true when it is another. */
+  #settle(): boolean {
+    const { state, sinceMs } = this.#standing;
+    const judgement = this.#judge();
+    const changed = judgement.state !== state;
+    this.#standing = { ...judgement, sinceMs: changed ? this.now() : sinceMs };
+    return changed;
   }
 
-  /** The first bytes of the answer are here. */
-  answered(): void {
-    this.#owed = false;
-    const nowMs = this.backend.now();
-    this.backend.latency.answered(this.#waitedMs(nowMs), nowMs);
-  }
-
-  /** The backend ended before its first byte. That is not to look like a fast answer. */
-  dropped(): void {
-    this.#dropped = true;
-  }
-
-  /** Gives the lease back. A second time does nothing. */
-  [Symbol.dispose](): void {
-    if (!this.#held) return;
-    this.#held = false;
-    this.backend.end(this.end, this.#epoch);
-    const failed = this.end === "failed" || this.end === "refused" || this.#dropped;
-    if (failed || this.#owed) this.#tellNoAnswer(failed ? "failed" : "unanswered");
-  }
-
-  #tellNoAnswer(how: "failed" | "unanswered"): void {
-    const nowMs = this.backend.now();
-    this.backend.latency[how](this.#waitedMs(nowMs), nowMs);
-  }
-
-  #waitedMs(nowMs: number): number {
-    return this.#connectMs + nowMs - this.#sinceMs;
+  #judge(): Judgement {
+    if (this.#steered !== null) return this.#steered;
+    const { state, reason } = this.health;
+    if (state === "down" || !this.ejection.ejected) return { state, reason };
+    return { state: "down", reason: this.ejection.reason(this.now()) };
   }
 }

@@ -4,32 +4,44 @@ import type { BackendSettings } from "./backend.ts";
 import { parseWholeNumber } from "./whole_number.ts";
 
 const LOCAL_HOSTNAME = "127.0.0.1";
-const WEIGHT = { min: 1, max: 1000, default: 1 } as const;
+const WEIGHT = { min: 1, max: 1000 } as const;
+const MAX = { min: 1, max: 1_000_000 } as const;
+
+/** What may stand behind a comma. */
+type Settings = Omit<BackendSettings, "address">;
+
+/** What holds for a server that is given without settings. */
+const DEFAULTS: Settings = { weight: 1, max: Infinity, backup: false };
 
 /**
- * Reads `1234`, `host:1234` or `[::1]:1234`, each with `,weight=N` behind it or without.
- * Throws a `RangeError` that says what was expected.
+ * Reads `1234`, `host:1234` or `[::1]:1234`, each with or without `,weight=N`, `,max=N` and
+ * `,backup` behind it. Throws a `RangeError` that says what was expected.
  */
 export function parseBackend(text: string): BackendSettings {
   const [host = "", ...settings] = text.split(",");
   const address = parseAddress(host, { defaultHostname: LOCAL_HOSTNAME, portMin: 1 });
-  let weight: number | undefined;
+  let given: Partial<Settings> = {};
   for (const setting of settings) {
-    const value = /^weight=(.*)$/s.exec(setting)?.[1];
-    if (value === undefined) {
-      throw new RangeError("unknown setting behind a comma; expected weight=N");
-    }
-    if (weight !== undefined) throw new RangeError("weight is given twice; expected it once");
-    weight = parseWeight(value);
+    const [name, value] = parseSetting(setting);
+    if (name in given) throw new RangeError(`${name} is given twice; expected it once`);
+    given = { ...given, [name]: value };
   }
-  return { address, weight: weight ?? WEIGHT.default };
+  return { address, ...DEFAULTS, ...given };
 }
 
-function parseWeight(text: string): number {
+function parseSetting(text: string): [name: keyof Settings, value: number | true] {
+  if (text === "backup") return ["backup", true];
+  const [, name, value = ""] = /^(weight|max)=(.*)$/s.exec(text) ?? [];
+  if (name === "weight") return [name, parseNumber(name, value, WEIGHT)];
+  if (name === "max") return [name, parseNumber(name, value, MAX)];
+  throw new RangeError("unknown setting behind a comma; expected weight=N, max=N or backup");
+}
+
+function parseNumber(name: string, text: string, bounds: { min: number; max: number }): number {
   try {
-    return parseWholeNumber(text, WEIGHT);
+    return parseWholeNumber(text, bounds);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    throw new RangeError(`weight: ${error.message}`);
+    throw new RangeError(`${name}: ${error.message}`);
   }
 }

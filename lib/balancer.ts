@@ -7,6 +7,7 @@
 import { Acceptor } from "./acceptor.ts";
 import { type Address, formatAddress } from "./address.ts";
 import type { Backend } from "./backend.ts";
+import type { BackendSnapshot } from "./backend_snapshot.ts";
 import { type Answers, bridge, type BridgeOptions } from "./bridge.ts";
 import { Buffers } from "./buffers.ts";
 import { Client } from "./client.ts";
@@ -14,9 +15,10 @@ import { systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { Deadlines } from "./deadlines.ts";
 import { Dialer } from "./dial.ts";
+import type { Lease } from "./lease.ts";
 import { Lingering } from "./lingering.ts";
 import { log } from "./log.ts";
-import { type BackendSnapshot, Pool } from "./pool.ts";
+import { Pool } from "./pool.ts";
 import { POLICIES } from "./policy/mod.ts";
 import { probe } from "./probe.ts";
 import { Prober } from "./prober.ts";
@@ -63,7 +65,7 @@ export class Balancer implements AsyncDisposable {
   readonly #dialer: Dialer;
   readonly #pool: Pool;
   readonly #prober: Prober<Backend>;
-  readonly #queue: WaitingQueue<Client>;
+  readonly #queue: WaitingQueue<Client, Lease | null>;
   readonly #lingering: Lingering;
   readonly #acceptor: Acceptor;
   readonly #bridgeOptions: BridgeOptions;
@@ -91,6 +93,7 @@ export class Balancer implements AsyncDisposable {
       lengthMax: config.queueMax,
       timeoutMs: config.queueTimeoutMs,
       deadlines: this.#deadlines,
+      admit: (client) => this.#pool.acquire(client),
       onTimeout: (client) => this.#turnAway(client),
     });
     this.#lingering = new Lingering({
@@ -145,7 +148,7 @@ export class Balancer implements AsyncDisposable {
       dialer: this.#dialer,
       exhaustedTimeoutMs: config.queueTimeoutMs,
       tunnel: {
-        resend: config.mode === "bridge",
+        http: config.mode === "bridge",
         firstByteTimeoutMs: config.firstByteTimeoutMs,
         idleTimeoutMs: config.idleTimeoutMs,
         lingerTimeoutMs: config.mode === "tcp" ? config.idleTimeoutMs : config.lingerTimeoutMs,
@@ -159,20 +162,29 @@ export class Balancer implements AsyncDisposable {
         this.#prober.request();
       },
       onLeave: (client) => this.#carried.delete(client),
+      onWait: (client) => {
+        this.#queue.giveBack(client);
+        this.#watchWaiting(client);
+      },
       onExhausted: (state) => this.#exhausted(state),
       onDefect: (error) => log.error("A defect of this program: {error}", { error: String(error) }),
     };
   }
 
   #makePool(): Pool {
-    const { backends, policy, fall, rise } = this.#config;
+    const { backends, policy, fall, rise, ejectAfter, slowStartMs } = this.#config;
+    const { random } = Math;
     return new Pool({
       backends,
-      policy: POLICIES[policy].create({ random: Math.random }),
+      policy: POLICIES[policy].create({ random }),
       fall,
       rise,
-      now: systemClock.now,
-      onFlip: (backend) => this.#flipped(backend),
+      ejectAfter,
+      slowStartMs,
+      clock: systemClock,
+      random,
+      onState: (backend) => this.#stateChanged(backend),
+      onGone: ({ name }) => log.info("{name} is gone: its last connection has ended", { name }),
     });
   }
 
@@ -187,7 +199,7 @@ export class Balancer implements AsyncDisposable {
         const result = await probe(backend.address, options);
         if (result !== null) this.#pool.probed(backend, result, mark);
       },
-      inDoubt: (backend) => backend.health.inDoubt,
+      inDoubt: (backend) => backend.inDoubt,
       rounds: health !== "off",
       intervalMs,
       requests,
@@ -216,8 +228,11 @@ export class Balancer implements AsyncDisposable {
     );
     if (config.health === "off") this.#pool.trustAll();
     await this.#prober.start();
+    this.#pool.open();
     this.#open = true;
-    while (this.#queue.length > 0 && this.#bridges.size < config.parallel) this.#startBridge();
+    while (this.#queue.length > this.#queue.idle && this.#bridges.size < config.parallel) {
+      this.#startBridge();
+    }
     const counts = { ready: this.#pool.readyCount, all: this.#pool.backends.length };
     const level = counts.ready === 0 ? "warning" : "info";
     log[level]("Serving: {ready} of {all} servers ready", counts);
@@ -258,10 +273,12 @@ export class Balancer implements AsyncDisposable {
     return this.#config.mode === "tcp" ? NO_ANSWERS : HTTP_ANSWERS;
   }
 
-  #flipped(backend: Backend): void {
-    const { state, reason } = backend.health;
-    if (state === "ready") return log.info("{backend} is ready", { backend: backend.name });
-    log.warning("{backend} is down: {reason}", { backend: backend.name, reason });
+  #stateChanged({ name, standing: { state, reason } }: Backend): void {
+    if (state === "ready") {
+      log.info("{name} is ready", { name });
+      return this.#queue.admit();
+    }
+    log.warning("{name} is {state}: {reason}", { name, state, reason });
     this.#prober.doubt();
   }
 
@@ -286,6 +303,7 @@ export class Balancer implements AsyncDisposable {
     await this.#lingering.settled();
     cancel();
     await this.#prober.stop();
+    this.#pool[Symbol.dispose]();
     this.#deadlines[Symbol.dispose]();
     log.info("Stopped");
   }

@@ -7,12 +7,12 @@
  * left the client is told so. Every path ends with the client closed, or handed to the lingering
  * close.
  */
-import type { Backend, Lease } from "./backend.ts";
 import type { Client } from "./client.ts";
 import { type Clock, pause } from "./clock.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { Dialer } from "./dial.ts";
 import { BalancerError } from "./errors.ts";
+import type { Lease } from "./lease.ts";
 import type { Lingering } from "./lingering.ts";
 import type { Pool } from "./pool.ts";
 import { Tunnel, type TunnelOptions } from "./tunnel.ts";
@@ -29,7 +29,7 @@ export interface Answers {
 /** What a bridge works with; the same for all. */
 export interface BridgeOptions {
   /** Where clients come from. */
-  readonly queue: WaitingQueue<Client>;
+  readonly queue: WaitingQueue<Client, Lease | null>;
   /** Where backends come from. */
   readonly pool: Pool;
   /** Where clients go in the end. */
@@ -50,6 +50,8 @@ export interface BridgeOptions {
   readonly onTake: (client: Client) => void;
   /** The counterpart of {@linkcode onTake}. */
   readonly onLeave: (client: Client) => void;
+  /** Called with a client for whom no backend has room now; it is no longer this bridge's. */
+  readonly onWait: (client: Client) => void;
   /** Called when this process or machine lacks the means to connect, with the reason. */
   readonly onExhausted: (state: string) => void;
   /** Called with an error that no code here expects; the client is closed, and the bridge goes on. */
@@ -58,16 +60,16 @@ export interface BridgeOptions {
 
 /** Pauses while this machine is out of means: the first and the longest, in milliseconds. */
 const EXHAUSTED_PAUSE_MS = { first: 50, most: 1000 } as const;
-const NONE: readonly Backend[] = [];
 
 /** Carries clients until the queue is closed and empty. Never rejects. */
 export async function bridge(options: BridgeOptions): Promise<void> {
   for (;;) {
-    const client = await options.queue.take();
-    if (client === null) return;
+    const next = await options.queue.take();
+    if (next === null) return;
+    const { item: client, grant: lease } = next;
     options.onTake(client);
     try {
-      await carry(client, options);
+      await carry(client, lease, options);
     } catch (error) {
       options.onDefect(error);
       client[Symbol.dispose]();
@@ -77,68 +79,76 @@ export async function bridge(options: BridgeOptions): Promise<void> {
   }
 }
 
-async function carry(client: Client, options: BridgeOptions): Promise<void> {
-  const { lingering, answers, clock } = options;
-  let tried = NONE;
+async function carry(client: Client, first: Lease | null, options: BridgeOptions): Promise<void> {
+  const { pool, queue, lingering, answers, clock } = options;
+  let lease: Lease | "wait" | null = first;
   let pauseMs: number = EXHAUSTED_PAUSE_MS.first;
   while (!client.closed) {
-    const outcome = await attempt(client, tried, options);
+    if (lease === null) return lingering.close(client, answers.nobody);
+    if (lease === "wait") return options.onWait(client);
+    const outcome = await attempt(client, lease, options);
     if (outcome === "carried") return lingering.close(client);
     if (outcome === "nobody") return lingering.close(client, answers.nobody);
+    queue.admit(); // There is room where the lease was.
     if (outcome === "exhausted") {
       if (hasWaitedTooLong(client, options)) return lingering.close(client, answers.busy);
       await pause(pauseMs, clock);
       pauseMs = Math.min(2 * pauseMs, EXHAUSTED_PAUSE_MS.most);
     } else if (outcome === "unasked") {
       if (!await firstBytes(client, options)) return lingering.close(client);
-    } else {
-      tried = [...tried, outcome];
     }
+    lease = pool.acquire(client);
   }
 }
 
 /**
  * What became of one try: the client was `carried`; `nobody` can serve it; this machine is
- * `exhausted`; the backend ended and was `unasked`, for the client had said nothing; or the backend
- * that failed it.
+ * `exhausted`; the backend ended and was `unasked`, for the client had said nothing; or it `failed`
+ * the client, who does not come back to it.
  */
-type Outcome = "carried" | "nobody" | "exhausted" | "unasked" | Backend;
+type Outcome = "carried" | "nobody" | "exhausted" | "unasked" | "failed";
 
-async function attempt(
-  client: Client,
-  tried: readonly Backend[],
-  options: BridgeOptions,
-): Promise<Outcome> {
-  using lease = options.pool.acquire(client, tried);
-  if (lease === null) return "nobody";
+async function attempt(client: Client, given: Lease, options: BridgeOptions): Promise<Outcome> {
+  using lease = given;
+  const { backend } = lease;
   let conn: Deno.TcpConn;
   try {
-    conn = await options.dialer.dial(lease.backend.address);
+    conn = await options.dialer.dial(backend);
   } catch (error) {
-    return client.closed ? "carried" : notConnected(lease, error, options);
+    return client.closed ? "carried" : notConnected({ client, lease, error }, options);
   }
   lease.connected();
   const tunnel = new Tunnel({ client, backend: conn, observer: lease }, options.tunnel);
   const end = await tunnel.run();
-  lease.backend.bytesUp += tunnel.bytesUp;
-  lease.backend.bytesDown += tunnel.bytesDown;
-  lease.end = tunnel.bytesDown > 0 ? "served" : end === "carried" ? "asked" : "failed";
+  backend.bytesUp += tunnel.bytesUp;
+  backend.bytesDown += tunnel.bytesDown;
   if (end === "carried") return "carried";
   if (end === "silent") return "nobody";
-  return client.held === 0 ? "unasked" : lease.backend;
+  return client.held === 0 ? "unasked" : failed(client, lease);
+}
+
+interface NotConnected {
+  readonly client: Client;
+  readonly lease: Lease;
+  readonly error: unknown;
 }
 
 /** Says so where it matters, and whose fault it was. */
-function notConnected(lease: Lease, error: unknown, options: BridgeOptions): Outcome {
+function notConnected({ client, lease, error }: NotConnected, options: BridgeOptions): Outcome {
   if (!(error instanceof BalancerError)) throw error;
   if (!error.retryable) {
-    lease.end = "unasked";
+    lease.unasked();
     options.onExhausted(error.state);
     return "exhausted";
   }
-  lease.end = "refused";
-  options.pool.connectFailed(lease.backend, error.state);
-  return lease.backend;
+  lease.refused(error.state);
+  if (lease.backend.state !== "down") options.pool.connectFailed(lease.backend, error.state);
+  return failed(client, lease);
+}
+
+function failed(client: Client, { backend }: Lease): "failed" {
+  client.tried = [...client.tried, backend];
+  return "failed";
 }
 
 /**

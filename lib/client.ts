@@ -10,21 +10,25 @@
  */
 import { plainIp } from "./address.ts";
 import { BUFFER_BYTES_MAX, type Buffers } from "./buffers.ts";
-import type { PolicyClient } from "./policy/mod.ts";
+import type { Backend } from "./backend.ts";
+import type { PoolClient } from "./pool.ts";
 import type { Member } from "./roster.ts";
 
 /** So much is read of a client that waits; the most that all of them together hold follows from it. */
 const AHEAD_BYTES_MAX = 16 * 1024;
 const NOTHING = new Uint8Array(0);
+const NONE: readonly Backend[] = [];
 
 /** An accepted connection. */
-export class Client implements Disposable, Member, PolicyClient {
+export class Client implements Disposable, Member, PoolClient {
   /** For the roster of those that are carried. */
   place: number = -1;
   /** The connection. */
   readonly conn: Deno.TcpConn;
   /** When it was accepted, on the clock of the deadlines, in milliseconds. */
   readonly acceptedMs: number;
+  /** The backends that have failed it. */
+  tried: readonly Backend[] = NONE;
   /** How many bytes are held. */
   held = 0;
   /** Has the client ended its side of the stream? */

@@ -58,7 +58,7 @@ export const OPTIONS = {
     help: "bridge: HTTP, connection by connection; tcp: any protocol",
   }),
   policy: {
-    ...choice<PolicyName | "">(Object.keys(POLICIES) as PolicyName[], {
+    ...choice<PolicyName>(Object.keys(POLICIES) as PolicyName[], {
       name: "policy",
       default: "",
       help: "how a server is chosen (least-entries with --health entries, else round-robin)",
@@ -91,6 +91,16 @@ export const OPTIONS = {
     name: "rise",
     default: "1",
     help: "good checks in a row that bring it back",
+  }),
+  ejectAfter: count(0, 1000, {
+    name: "eject",
+    default: "5",
+    help: "clients failed in a row that take a server out for a while (0: never)",
+  }),
+  slowStartMs: duration(0, {
+    name: "slow-start",
+    default: "",
+    help: "how long a server that comes back takes to get its whole share (10s, or 0s: see below)",
   }),
   connectTimeoutMs: duration(10, {
     name: "connect-timeout",
@@ -143,16 +153,24 @@ export const OPTIONS = {
 export type Setting = keyof typeof OPTIONS;
 
 /** The value of each setting, as its option reads it. */
-export type Values = { readonly [K in Setting]: ReturnType<(typeof OPTIONS)[K]["parse"]> };
+type ValueOf<K extends Setting> = ReturnType<(typeof OPTIONS)[K]["parse"]>;
+
+/** The settings whose default depends on others. */
+type Dependent = "policy" | "slowStartMs";
+
+/** The values of all other settings. */
+export type Values = { readonly [K in Exclude<Setting, Dependent>]: ValueOf<K> };
 
 /** All settings, validated and frozen. Times are in milliseconds. */
-export interface Config extends Omit<Values, "policy"> {
+export interface Config extends Values {
   /** Where clients come in. Port 0: any free one. */
   readonly listen: Address;
   /** The servers, in the order given; at least one. */
   readonly backends: readonly BackendSettings[];
   /** How a backend is chosen. */
   readonly policy: PolicyName;
+  /** How long a backend that comes back takes to get its whole share; 0: no time. */
+  readonly slowStartMs: number;
 }
 
 /** What a {@linkcode Config} is made from: text as typed. A setting left out has its default. */
@@ -178,13 +196,18 @@ export class ConfigError extends Error {
 
 /** The most servers. */
 const BACKENDS_MAX = 10_000;
+/** The default of --slow-start for policies that would rush to a backend that comes back. */
+const SLOW_START_MS = 10_000;
 
 /** Validates everything. Throws a {@linkcode ConfigError} at the first thing that is wrong. */
 export function makeConfig(source: ConfigSource): Config {
   const settings = readSettings(source.settings ?? {});
+  const policy = settings.policy ??
+    (settings.health === "entries" ? "least-entries" : "round-robin");
   const config: Config = {
     ...settings,
-    policy: settings.policy || (settings.health === "entries" ? "least-entries" : "round-robin"),
+    policy,
+    slowStartMs: settings.slowStartMs ?? (POLICIES[policy].rushes ? SLOW_START_MS : 0),
     listen: readArgument("PORT", source.listen, parseListen),
     backends: source.backends.map((text) => readArgument("SERVER", text, parseBackend)),
   };
@@ -206,10 +229,12 @@ export function optionName(option: Option<unknown>): string {
   return option.letter === undefined ? `--${option.name}` : `-${option.letter}/--${option.name}`;
 }
 
-function readSettings(given: Readonly<Partial<Record<Setting, string>>>): Values {
+function readSettings(
+  given: Readonly<Partial<Record<Setting, string>>>,
+): Values & { readonly [K in Dependent]?: ValueOf<K> } {
   const entries = Object.entries(OPTIONS).map(([setting, option]: [string, Option<unknown>]) => {
     const text = given[setting as Setting];
-    if (text === undefined && option.default === "") return [setting, ""];
+    if (text === undefined && option.default === "") return [setting, undefined];
     try {
       return [setting, option.parse(text ?? option.default)];
     } catch (error) {
@@ -217,7 +242,7 @@ function readSettings(given: Readonly<Partial<Record<Setting, string>>>): Values
       throw new ConfigError(`${optionName(option)} ${quoted(text ?? "")}`, error.message);
     }
   });
-  return Object.fromEntries(entries) as Values;
+  return Object.fromEntries(entries);
 }
 
 function readArgument<T>(argument: string, text: string, parse: (text: string) => T): T {

@@ -1,5 +1,6 @@
 /** Connects to backends under a deadline. Used by the bridges. */
 import { type Address, formatAddress } from "./address.ts";
+import type { BackendState } from "./backend.ts";
 import type { Deadlines, Expiring } from "./deadlines.ts";
 import { BalancerError, type ErrorCode, socketFailure } from "./errors.ts";
 
@@ -9,6 +10,14 @@ export interface DialerOptions {
   readonly timeoutMs: number;
   /** What watches it. */
   readonly deadlines: Deadlines;
+}
+
+/** Whom to connect to. */
+export interface DialTarget {
+  /** Where it listens. */
+  readonly address: Address;
+  /** While it is down, nobody waits for it. */
+  readonly state: BackendState;
 }
 
 /** Makes connections. */
@@ -24,23 +33,25 @@ export class Dialer {
   }
 
   /**
-   * Connects; the caller owns the connection from then on. Rejects with a
+   * Connects; the caller owns the connection from then on. Gives up as soon as the backend is known
+   * to be down: with many clients at once, each would wait out its own deadline. Rejects with a
    * {@linkcode BalancerError}: side `internal` when this process or machine has no means left,
    * else side `backend` and retryable.
    */
-  async dial(address: Address): Promise<Deno.TcpConn> {
-    const attempt = new Attempt(this.#deadlines.now + this.timeoutMs);
+  async dial(target: DialTarget): Promise<Deno.TcpConn> {
+    const { address } = target;
+    const { hostname, port } = address;
+    const attempt = new Attempt(target, this.#deadlines.now + this.timeoutMs);
     this.#deadlines.watch(attempt);
     try {
-      const { hostname, port } = address;
       const conn = await Deno.connect({ hostname, port, signal: attempt.signal });
       if (!isItself(conn)) return conn;
       conn.close();
       throw new Deno.errors.ConnectionRefused();
     } catch (error) {
-      throw attempt.expired
-        ? failure(address, "timeout", `no connection within ${this.timeoutMs / 1000}s`, error)
-        : failure(address, ...describe(error, address), error);
+      if (!attempt.expired) throw failure(address, ...describe(error, address), error);
+      const late = `no connection within ${this.timeoutMs / 1000}s`;
+      throw failure(address, "timeout", target.state === "down" ? "it is down" : late, error);
     } finally {
       this.#deadlines.unwatch(attempt);
     }
@@ -58,10 +69,12 @@ export function isItself(conn: Deno.TcpConn): boolean {
 
 class Attempt implements Expiring {
   place: number = -1;
+  readonly #target: DialTarget;
   readonly #expiresAtMs: number;
   readonly #abort = new AbortController();
 
-  constructor(expiresAtMs: number) {
+  constructor(target: DialTarget, expiresAtMs: number) {
+    this.#target = target;
     this.#expiresAtMs = expiresAtMs;
   }
 
@@ -74,7 +87,7 @@ class Attempt implements Expiring {
   }
 
   expiresAt(): number {
-    return this.#expiresAtMs;
+    return this.#target.state === "down" ? -Infinity : this.#expiresAtMs;
   }
 
   expire(): void {

@@ -3,11 +3,19 @@
  * prober reports to it; the two meet nowhere else.
  *
  * Invariants: filter, pick and count are one synchronous step, so a burst never sees stale
- * numbers; a policy only ever sees backends that may be used.
+ * numbers; a policy only ever sees backends that may be used, and all of them are in the list that
+ * it was prepared for.
  */
-import { Backend, type BackendSettings, type CountMark, Lease } from "./backend.ts";
-import type { HealthOptions, HealthState, Observation } from "./health.ts";
+import { formatAddress } from "./address.ts";
+import { Backend, type BackendSettings } from "./backend.ts";
+import { type BackendSnapshot, snapshotOf } from "./backend_snapshot.ts";
+import type { Clock } from "./clock.ts";
+import { Ejection } from "./ejection.ts";
+import type { CountMark } from "./entry_count.ts";
+import type { HealthOptions, Observation } from "./health.ts";
+import { Lease } from "./lease.ts";
 import type { Policy, PolicyClient } from "./policy/mod.ts";
+import { SlowStart } from "./slow_start.ts";
 
 /** What a probe found out. */
 export type ProbeResult =
@@ -18,63 +26,66 @@ export type ProbeResult =
   }
   | Extract<Observation, { ok: false }>;
 
+/** A client that wants a backend. */
+export interface PoolClient extends PolicyClient {
+  /** The backends that have failed it. */
+  readonly tried: readonly Backend[];
+}
+
 /** What the pool is made of. */
 export interface PoolOptions extends HealthOptions {
   /** The backends' settings, in the order given. */
   readonly backends: readonly BackendSettings[];
   /** How to choose. */
   readonly policy: Policy;
-  /** The time, in milliseconds. */
-  readonly now: () => number;
-  /** Called when a backend's state flipped, or was learnt for the first time. */
-  readonly onFlip: (backend: Backend) => void;
+  /** Clients failed in a row that eject a backend; 0: none do. */
+  readonly ejectAfter: number;
+  /** How long a backend that came back takes to get its whole share, in milliseconds; 0: no time. */
+  readonly slowStartMs: number;
+  /** The source of time. */
+  readonly clock: Clock;
+  /** Numbers from 0 to just under 1, such as `Math.random`. */
+  readonly random: () => number;
+  /** Called when a backend's state changed, or was learnt for the first time. */
+  readonly onState: (backend: Backend) => void;
+  /** Called when a backend that was removed has ended its last connection. */
+  readonly onGone: (backend: Backend) => void;
 }
 
-/** A backend as it stands, for people and tests. */
-export interface BackendSnapshot {
-  /** Its address as text. */
-  readonly name: string;
-  /** Its share compared with others. */
-  readonly weight: number;
-  /** May clients be sent there? */
-  readonly state: HealthState;
-  /** Why not; empty when it is ready. */
-  readonly reason: string;
-  /** Its entries as last probed, plus what was sent to it since. */
-  readonly entries: number;
-  /** Its errors as last probed. */
-  readonly errors: number;
-  /** Connections that it serves right now. */
-  readonly inFlight: number;
-  /** Connections that were given to it since the start, failed ones included. */
-  readonly leased: number;
-  /** Connections that it did not take, or dropped before its first byte. */
-  readonly failures: number;
-  /** Bytes of ended connections that clients sent to it. */
-  readonly bytesUp: number;
-  /** Bytes of ended connections that it sent to clients. */
-  readonly bytesDown: number;
-}
+/** Why a backend drains that is no longer among those wanted. */
+const REMOVED = "no longer among the servers";
 
 /** The backends and their state. */
-export class Pool {
-  /** All backends, in the order given. */
-  readonly backends: readonly Backend[];
-  readonly #policy: Policy;
-  readonly #now: () => number;
-  readonly #onFlip: (backend: Backend) => void;
+export class Pool implements Disposable {
+  readonly #options: PoolOptions;
+  /** Those wanted, in the order given, and behind them those that were removed and still serve. */
+  #backends: readonly Backend[] = [];
+  readonly #removed = new Set<Backend>();
+  /** Those in state ready. */
   #ready: readonly Backend[] = [];
+  /** Of those the ones to pick from: no backups, unless there is nothing else. */
+  #usable: readonly Backend[] = [];
+  /** Must each pick look for bounds and ramps? */
+  #hurdles = false;
+  /** Is the first round of probes over? Whoever becomes ready later on starts slowly. */
+  #open = false;
+  /** What cancels the wake-up of a backend: the end of its ejection, or of its slow start. */
+  readonly #wakeUps = new Map<Backend, () => void>();
 
   /** A pool in which nothing is known of any backend, and so none is ready. */
   constructor(options: PoolOptions) {
-    this.#policy = options.policy;
-    this.#now = options.now;
-    this.#onFlip = options.onFlip;
-    const { fall, rise, now } = options;
-    this.backends = options.backends.map((settings, order) =>
-      new Backend({ ...settings, order, fall, rise, now })
-    );
-    this.#policy.prepare?.(this.backends);
+    this.#options = options;
+    this.reconcile(options.backends);
+  }
+
+  /** All backends, in the order given; behind them those that were removed and still serve. */
+  get backends(): readonly Backend[] {
+    return this.#backends;
+  }
+
+  /** Those that are to be checked. */
+  get checked(): readonly Backend[] {
+    return this.#backends.filter((each) => each.state !== "disabled" && !this.#removed.has(each));
   }
 
   /** How many backends may be used right now. */
@@ -82,12 +93,24 @@ export class Pool {
     return this.#ready.length;
   }
 
-  /** Picks a ready backend that is not among those tried, and counts it; null if there is none. */
-  acquire(client: PolicyClient, tried: readonly Backend[]): Lease | null {
-    const candidates = tried.length === 0
-      ? this.#ready
-      : this.#ready.filter((backend) => !tried.includes(backend));
-    return candidates.length === 0 ? null : new Lease(this.#policy.pick(candidates, client));
+  /** From now on whoever becomes ready starts slowly: the first look at all of them is over. */
+  open(): void {
+    this.#open = true;
+  }
+
+  /**
+   * Picks a ready backend that is not among those tried, and counts it; null if there is none.
+   * `wait`: there are, but each has as many connections as it may have.
+   */
+  acquire(client: PoolClient): Lease | "wait" | null {
+    const candidates = this.#hurdles || client.tried.length > 0
+      ? this.#narrowed(client.tried)
+      : this.#usable;
+    if (candidates === "wait") return candidates;
+    if (candidates.length === 0) return null;
+    const backend = this.#options.policy.pick(candidates, client);
+    if (this.#hurdles) backend.slowStart.picked();
+    return new Lease(backend, this.#ended);
   }
 
   /** Takes in what a probe found out that set out at that mark. */
@@ -95,40 +118,163 @@ export class Pool {
     if (result.ok && result.counts !== undefined) {
       backend.counted(result.counts, mark, this.#leastEntriesBut(backend));
     }
-    this.#observe(backend, result);
+    this.#news(backend, backend.observe(result));
   }
 
   /** Takes a backend down because a client's connection to it failed just now. */
   connectFailed(backend: Backend, reason: string): void {
-    this.#observe(backend, { ok: false, final: true, reason });
+    this.#news(backend, backend.observe({ ok: false, final: true, reason }));
   }
 
   /** Takes every backend to be ready without a look at it. */
   trustAll(): void {
-    for (const backend of this.backends) this.#observe(backend, { ok: true });
+    for (const backend of this.#backends) this.#news(backend, backend.observe({ ok: true }));
+  }
+
+  /** Takes a backend out of use by hand, or puts it back; not one that was removed. */
+  steer(backend: Backend, to: "draining" | "disabled" | "enabled", reason = ""): void {
+    if (!this.#removed.has(backend)) this.#news(backend, backend.steer(to, reason));
+  }
+
+  /**
+   * Takes over a list of backends: those that are new come in and are not ready before they were
+   * looked at; those that stay keep all that is known of them, with new settings; those that are
+   * missing drain, and are gone after their last connection. Of two with one address the first
+   * counts.
+   */
+  reconcile(wanted: readonly BackendSettings[]): void {
+    const known = new Map(this.#backends.map((backend) => [backend.name, backend]));
+    const kept = new Map<string, Backend>();
+    for (const settings of wanted) {
+      const name = formatAddress(settings.address);
+      if (kept.has(name)) continue;
+      const backend = known.get(name) ?? this.#make(settings, kept.size);
+      backend.set(settings, kept.size);
+      kept.set(name, backend);
+    }
+    const missing = this.#backends.filter(({ name }) => !kept.has(name));
+    this.#backends = [...kept.values(), ...missing];
+    this.#options.policy.prepare?.([...kept.values()]);
+    this.#sort();
+    for (const backend of kept.values()) {
+      if (this.#removed.delete(backend)) this.steer(backend, "enabled");
+    }
+    for (const backend of missing) this.#remove(backend);
   }
 
   /** All backends as they stand. */
   snapshot(): BackendSnapshot[] {
-    return this.backends.map((backend) => ({
-      name: backend.name,
-      weight: backend.weight,
-      state: backend.health.state,
-      reason: backend.health.reason,
-      entries: backend.entries,
-      errors: backend.errors,
-      inFlight: backend.inFlight,
-      leased: backend.leased,
-      failures: backend.failures,
-      bytesUp: backend.bytesUp,
-      bytesDown: backend.bytesDown,
-    }));
+    return this.#backends.map(snapshotOf);
   }
 
-  #observe(backend: Backend, observation: Observation): void {
-    if (!backend.health.observe(observation, this.#now())) return;
-    this.#ready = this.backends.filter((each) => each.health.state === "ready");
-    this.#onFlip(backend);
+  /** Ejections and slow starts no longer come to an end. */
+  [Symbol.dispose](): void {
+    for (const cancel of this.#wakeUps.values()) cancel();
+    this.#wakeUps.clear();
+  }
+
+  #make(settings: BackendSettings, order: number): Backend {
+    const { fall, rise, ejectAfter, slowStartMs, random, clock } = this.#options;
+    return new Backend({
+      ...settings,
+      order,
+      fall,
+      rise,
+      ejection: new Ejection({ failuresMax: ejectAfter, random }),
+      slowStart: new SlowStart(slowStartMs),
+      now: () => clock.now(),
+    });
+  }
+
+  #remove(backend: Backend): void {
+    this.steer(backend, "draining", REMOVED);
+    this.#removed.add(backend);
+    if (backend.inFlight === 0) this.#forget(backend);
+  }
+
+  #forget(backend: Backend): void {
+    this.#removed.delete(backend);
+    this.#backends = this.#backends.filter((each) => each !== backend);
+    this.#wakeUps.get(backend)?.();
+    this.#wakeUps.delete(backend);
+    this.#options.onGone(backend);
+  }
+
+  /** Those that this client may be sent to now. */
+  #narrowed(tried: readonly Backend[]): readonly Backend[] | "wait" {
+    const group = tried.length === 0
+      ? this.#usable
+      : withoutBackups(this.#ready.filter((each) => !tried.includes(each)));
+    const roomy = group.filter(({ full }) => !full);
+    if (roomy.length === 0) return group.length === 0 ? group : "wait";
+    const nowMs = this.#options.clock.now();
+    const weight = group.reduce((sum, each) => sum + each.weight, 0);
+    const due = roomy.filter((each) => each.slowStart.offer(each.weight / weight, nowMs));
+    return due.length > 0 ? due : roomy;
+  }
+
+  readonly #ended = (lease: Lease): void => {
+    const { backend, end } = lease;
+    if (end === "failed" || end === "refused") this.#failed(lease);
+    if (backend.inFlight === 0 && this.#removed.has(backend)) this.#forget(backend);
+  };
+
+  /** Ejects a backend that fails one client after the other, unless it is the last one ready. */
+  #failed({ backend, reason, sinceMs }: Lease): void {
+    const { ejection } = backend;
+    if (!ejection.failed(reason, sinceMs) || ejection.ejected) return;
+    if (!this.#ready.some((each) => each !== backend)) return;
+    const isNews = backend.eject();
+    this.#wakeUp(backend, ejection.untilMs, () => this.#endEjection(backend));
+    this.#news(backend, isNews);
+  }
+
+  #endEjection(backend: Backend): void {
+    this.#news(backend, backend.endEjection());
+  }
+
+  /** Takes in that a backend's state changed, if it did, and tells of it. */
+  #news(backend: Backend, isNews: boolean): void {
+    if (!isNews) return;
+    if (this.#open && backend.state === "ready") this.#startSlowly(backend);
+    this.#sort();
+    this.#options.onState(backend);
+  }
+
+  #startSlowly(backend: Backend): void {
+    const { slowStartMs, clock } = this.#options;
+    if (slowStartMs === 0) return;
+    const nowMs = clock.now();
+    backend.slowStart.begin(nowMs);
+    this.#wakeUp(backend, nowMs + slowStartMs, () => {
+      // What it missed is not to come all at once now.
+      backend.raise(this.#leastEntriesBut(backend));
+      this.#sort();
+    });
+  }
+
+  /** Calls back at that time, unless there is something new to wait for before it. */
+  #wakeUp(backend: Backend, atMs: number, callback: () => void): void {
+    const { clock } = this.#options;
+    this.#wakeUps.get(backend)?.();
+    const cancel = clock.after(atMs - clock.now(), () => {
+      this.#wakeUps.delete(backend);
+      callback();
+    });
+    this.#wakeUps.set(backend, cancel);
+  }
+
+  #sort(): void {
+    const nowMs = this.#options.clock.now();
+    this.#ready = this.#backends.filter(({ state }) => state === "ready");
+    this.#usable = withoutBackups(this.#ready);
+    this.#hurdles = this.#usable.some(({ max, slowStart }) =>
+      max !== Infinity || slowStart.ramping(nowMs)
+    );
+    // With nobody else, one that fails clients at times is better than none.
+    if (this.#ready.length === 0) {
+      for (const backend of this.#backends) this.#endEjection(backend);
+    }
   }
 
   /** The fewest entries of one unit of weight. */
@@ -138,4 +284,10 @@ export class Pool {
       ? null
       : Math.min(...others.map((each) => each.entries / each.weight));
   }
+}
+
+/** Those of them that are no backups; if there are none, all. */
+function withoutBackups(backends: readonly Backend[]): readonly Backend[] {
+  const primaries = backends.filter(({ backup }) => !backup);
+  return primaries.length > 0 ? primaries : backends;
 }

@@ -32,7 +32,7 @@ export interface TunnelObserver {
   /** The first bytes of the answer are here. */
   answered(): void;
   /** The backend ended, or was given up, before its first byte; the client is still there. */
-  dropped(): void;
+  dropped(reason: string): void;
 }
 
 /** What a tunnel connects. */
@@ -47,8 +47,8 @@ export interface TunnelEnds {
 
 /** What a tunnel works with; the same for all. */
 export interface TunnelOptions {
-  /** May a request be sent again to another backend, where that is safe? */
-  readonly resend: boolean;
+  /** Is each request owed an answer, and may it be sent again elsewhere where that is safe? */
+  readonly http: boolean;
   /** How long a backend may stay silent after the client's bytes, in milliseconds. */
   readonly firstByteTimeoutMs: number;
   /** How long both may stay silent, in milliseconds. */
@@ -165,7 +165,7 @@ export class Tunnel implements Expiring {
     buffers.give(buffer);
     this.#backendEnded = true;
     this.#activeMs = deadlines.now;
-    if (!this.#answered && !this.#client.closed) this.#observer.dropped();
+    if (this.#isFailure()) this.#observer.dropped(this.#failure());
     const end = this.#end();
     if (end === "carried" && !this.#client.ended && !this.#client.closed) {
       await conn.closeWrite().catch(() => this.#close()); // The client broke the connection.
@@ -177,7 +177,20 @@ export class Tunnel implements Expiring {
   #end(): TunnelEnd {
     if (this.#answered || this.#client.closed) return "carried";
     if (this.#silent) return "silent";
-    return this.#options.resend && !this.#forgot && this.#isSafe() ? "ended" : "carried";
+    return this.#options.http && !this.#forgot && this.#isSafe() ? "ended" : "carried";
+  }
+
+  /** Did the backend end where an answer was due? A client that ended first may not want one. */
+  #isFailure(): boolean {
+    if (this.#answered || this.#client.closed) return false;
+    return this.#options.http || this.#silent || !this.#client.ended;
+  }
+
+  #failure(): string {
+    const { firstByteTimeoutMs } = this.#options;
+    return this.#silent
+      ? `no first byte within ${firstByteTimeoutMs / 1000}s`
+      : "connection ended before the first byte";
   }
 
   #isSafe(): boolean {

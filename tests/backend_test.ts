@@ -1,9 +1,9 @@
-import { Backend, Lease } from "../lib/backend.ts";
+import type { Backend } from "../lib/backend.ts";
 import { assertEquals } from "./support/assert.ts";
+import { leaseOf, makeBackend } from "./support/backends.ts";
 
 function backend(weight = 1): Backend {
-  const address = { hostname: "::1", port: 80 };
-  return new Backend({ address, weight, order: 3, fall: 2, rise: 1, now: () => 0 });
+  return makeBackend({ address: { hostname: "::1", port: 80 }, weight, order: 3 });
 }
 
 /** A probe that sets out and is back at once. */
@@ -14,8 +14,8 @@ function probe(subject: Backend, entries: number, leastOfOthers: number | null =
 /** Gives it a connection and takes it back. */
 function serve(subject: Backend, times = 1): void {
   for (let time = 0; time < times; time++) {
-    using lease = new Lease(subject);
-    lease.end = "served";
+    using lease = leaseOf(subject);
+    lease.answered();
   }
 }
 
@@ -84,7 +84,7 @@ Deno.test("Backend: one that was down and has forgotten what it served was resta
   const subject = backend();
   probe(subject, 2);
   serve(subject, 10);
-  subject.health.observe({ ok: false, final: true, reason: "refused" }, 1);
+  subject.observe({ ok: false, final: true, reason: "refused" });
   probe(subject, 5, 800);
   assertEquals(subject.entries, 800, "it served 10 on top of 2, and counts 5");
   probe(subject, 5, 900);
@@ -95,14 +95,14 @@ Deno.test("Backend: one that was down and remembers what it served was only out 
   const subject = backend();
   probe(subject, 2);
   serve(subject, 10);
-  subject.health.observe({ ok: false, final: true, reason: "refused" }, 1);
+  subject.observe({ ok: false, final: true, reason: "refused" });
   probe(subject, 12, 800);
   assertEquals(subject.entries, 12);
 });
 
 Deno.test("Backend: one that was not down may count later what it served", () => {
   const subject = backend();
-  subject.health.observe({ ok: true }, 0);
+  subject.observe({ ok: true });
   probe(subject, 2);
   serve(subject, 10);
   probe(subject, 5, 800);
@@ -112,11 +112,11 @@ Deno.test("Backend: one that was not down may count later what it served", () =>
 // Regression: what had begun before the last count and ended after it was held against the next.
 Deno.test("Backend: what the last count has in it already is not asked for again", () => {
   const subject = backend();
-  subject.health.observe({ ok: true }, 0);
-  const lease = new Lease(subject);
+  subject.observe({ ok: true });
+  const lease = leaseOf(subject);
   probe(subject, 10);
   lease[Symbol.dispose]();
-  subject.health.observe({ ok: false, final: true, reason: "refused" }, 1);
+  subject.observe({ ok: false, final: true, reason: "refused" });
   probe(subject, 10, 800);
   assertEquals(subject.entries, 10);
 });
@@ -145,18 +145,18 @@ Deno.test("Backend: a connection that it did not take was not sent to it", () =>
   probe(subject, 10);
   serve(subject);
   {
-    using lease = new Lease(subject);
+    using lease = leaseOf(subject);
     assertEquals(subject.entries, 12);
-    lease.end = "refused";
+    lease.refused("refused");
   }
   assertEquals([subject.entries, subject.leased, subject.failures], [11, 2, 1]);
 });
 
 Deno.test("Backend: a failure that ends after the next probe takes nothing off its count", () => {
   const subject = backend();
-  const lease = new Lease(subject);
+  const lease = leaseOf(subject);
   probe(subject, 10);
-  lease.end = "refused";
+  lease.refused("refused");
   lease[Symbol.dispose]();
   assertEquals([subject.entries, subject.mark().sent], [10, 0]);
 });
@@ -164,115 +164,12 @@ Deno.test("Backend: a failure that ends after the next probe takes nothing off i
 // Regression: it was taken off by its own end, and once more with the mark.
 Deno.test("Backend: a connection that fails while a probe is under way is taken off once", () => {
   const subject = backend();
-  const leases = [new Lease(subject), new Lease(subject)];
+  const leases = [leaseOf(subject), leaseOf(subject)];
   const mark = subject.mark();
   for (const lease of leases) {
-    lease.end = "refused";
+    lease.refused("refused");
     lease[Symbol.dispose]();
   }
   subject.counted({ entries: 0, errors: 0 }, mark, null);
   assertEquals([subject.entries, subject.mark().sent], [0, 0]);
-});
-
-Deno.test("Lease: counts as soon as it is made, and until it is given back", () => {
-  const subject = backend();
-  const first = new Lease(subject);
-  {
-    using _second = new Lease(subject);
-    assertEquals([subject.inFlight, subject.leased, subject.mark().sent], [2, 2, 2]);
-  }
-  assertEquals([subject.inFlight, subject.leased, subject.mark().sent], [1, 2, 2]);
-  first[Symbol.dispose]();
-  assertEquals([subject.inFlight, subject.failures], [0, 0]);
-});
-
-Deno.test("Lease: giving it back twice counts once, failed or not", () => {
-  const subject = backend();
-  const served = new Lease(subject);
-  const failed = new Lease(subject);
-  served.end = "served";
-  failed.end = "refused";
-  for (const lease of [served, failed, served, failed]) lease[Symbol.dispose]();
-  const { inFlight, leased, failures } = subject;
-  assertEquals([inFlight, leased, failures], [0, 2, 1]);
-  assertEquals(subject.mark(), { sent: 1, served: 1, wasDown: true });
-});
-
-/** A backend under a clock that is turned by hand, and its latency now. */
-function timed(): { lease: Lease; wait(ms: number): void; latencyMs(): number } {
-  let nowMs = 1000;
-  const address = { hostname: "::1", port: 80 };
-  const options = { address, weight: 1, order: 0, fall: 2, rise: 1, now: () => nowMs };
-  const subject = new Backend(options);
-  return {
-    lease: new Lease(subject),
-    wait: (ms) => void (nowMs += ms),
-    latencyMs: () => subject.latencyMs,
-  };
-}
-
-Deno.test("Lease: the time of connecting and that from request to first byte make the latency", () => {
-  const { lease, wait, latencyMs } = timed();
-  wait(3);
-  lease.connected();
-  wait(500); // A client that is slow to speak.
-  lease.asked();
-  wait(20);
-  assertEquals(latencyMs(), 0);
-  lease.answered();
-  assertEquals(latencyMs(), 23);
-  lease.end = "served";
-  lease[Symbol.dispose]();
-  assertEquals(latencyMs(), 23);
-});
-
-Deno.test("Lease: where the backend speaks first, its latency begins at the connection", () => {
-  const { lease, wait, latencyMs } = timed();
-  wait(3);
-  lease.connected();
-  wait(40);
-  lease.answered();
-  assertEquals(latencyMs(), 43);
-});
-
-Deno.test("Lease: a failure at any stage counts against the latency, once", () => {
-  for (const stages of [[], ["connected"], ["connected", "asked"]] as const) {
-    const { lease, wait, latencyMs } = timed();
-    for (const stage of stages) lease[stage]();
-    wait(1);
-    lease.end = "failed";
-    lease.dropped();
-    lease[Symbol.dispose]();
-    assertEquals(latencyMs(), 1000, stages.join());
-  }
-});
-
-Deno.test("Lease: a backend that ends without a byte does not look fast", () => {
-  const { lease, wait, latencyMs } = timed();
-  lease.connected();
-  lease.asked();
-  wait(1);
-  lease.dropped();
-  lease[Symbol.dispose]();
-  assertEquals(latencyMs(), 1000);
-});
-
-Deno.test("Lease: a client that leaves without an answer tells how long it waited", () => {
-  const { lease, wait, latencyMs } = timed();
-  lease.connected();
-  lease.asked();
-  wait(700);
-  lease[Symbol.dispose]();
-  assertEquals(latencyMs(), 700);
-});
-
-Deno.test("Lease: a client that said nothing, or was never sent there, tells nothing", () => {
-  for (const end of ["asked", "unasked"] as const) {
-    const { lease, wait, latencyMs } = timed();
-    if (end === "asked") lease.connected();
-    wait(700);
-    lease.end = end;
-    lease[Symbol.dispose]();
-    assertEquals(latencyMs(), 0, end);
-  }
 });

@@ -36,7 +36,12 @@ function backendsComplaint(listen: string, ...backends: string[]): string {
 Deno.test("makeConfig: without settings, everything has the default that is documented", () => {
   assertEquals(makeConfig(source()), {
     listen: { hostname: "::", port: 8080 },
-    backends: [{ address: { hostname: "127.0.0.1", port: 1234 }, weight: 1 }],
+    backends: [{
+      address: { hostname: "127.0.0.1", port: 1234 },
+      weight: 1,
+      max: Infinity,
+      backup: false,
+    }],
     parallel: 1024,
     requests: 100,
     intervalMs: 3000,
@@ -47,6 +52,8 @@ Deno.test("makeConfig: without settings, everything has the default that is docu
     probeTimeoutMs: 2000,
     fall: 2,
     rise: 1,
+    ejectAfter: 5,
+    slowStartMs: 10_000,
     connectTimeoutMs: 3000,
     firstByteTimeoutMs: 60_000,
     idleTimeoutMs: 600_000,

@@ -1,33 +1,40 @@
-import type { Backend, BackendSettings } from "../lib/backend.ts";
+import type { Backend } from "../lib/backend.ts";
+import type { Lease } from "../lib/lease.ts";
 import { leastEntries } from "../lib/policy/least_entries.ts";
 import type { Candidate, Policy, PolicyClient } from "../lib/policy/mod.ts";
-import { Pool, type PoolOptions } from "../lib/pool.ts";
+import { Pool, type PoolClient, type PoolOptions } from "../lib/pool.ts";
 import { assert, assertEquals, assertStrictEquals } from "./support/assert.ts";
+import { backendSettings } from "./support/backends.ts";
 import { ANYBODY } from "./support/candidates.ts";
 import { FakeClock } from "./support/fake_clock.ts";
 import { Random } from "./support/random.ts";
 
-/** A pool on ports 1, 2 and so on, a clock for it, and the flips that it told of. */
-class Bench {
+/** A pool on ports 1, 2 and so on, a clock for it, and what it told of. */
+class Bench implements Disposable {
   readonly clock = new FakeClock(1000);
-  readonly flips: string[] = [];
+  /** Changes of state, and who is gone. */
+  readonly news: string[] = [];
   readonly pool: Pool;
 
   constructor(size: number, options: Partial<PoolOptions> = {}) {
     this.pool = new Pool({
-      backends: Array.from({ length: size }, (_, index) => settings(index + 1)),
+      backends: Array.from({ length: size }, (_, index) => backendSettings(index + 1)),
       policy: leastEntries(),
-      now: () => this.clock.now(),
-      onFlip: ({ name, health }) => this.flips.push(`${name} ${health.state}`),
+      clock: this.clock,
+      random: () => 0.5,
+      onState: ({ address, state }) => this.news.push(`${address.port} ${state}`),
+      onGone: ({ address }) => this.news.push(`${address.port} gone`),
       fall: 2,
       rise: 1,
+      ejectAfter: 0,
+      slowStartMs: 0,
       ...options,
     });
   }
 
   /** The backend on that port. */
   backend(port: number): Backend {
-    const found = this.pool.backends[port - 1];
+    const found = this.pool.backends.find(({ address }) => address.port === port);
     if (found === undefined) throw new RangeError(`there is no backend ${port}`);
     return found;
   }
@@ -48,29 +55,39 @@ class Bench {
     this.pool.probed(backend, { ok: true, counts: { entries, errors } }, backend.mark());
   }
 
+  /** The right to use some backend, which must be had. */
+  acquire(...tried: readonly Backend[]): Lease {
+    const lease = this.pool.acquire(anybody(tried));
+    assert(lease !== null && lease !== "wait", "nobody can be had");
+    return lease;
+  }
+
   /** Picks and serves so many, each given back at once; how many each got. */
   shares(times: number): number[] {
     const shares = this.pool.backends.map(() => 0);
     for (let time = 0; time < times; time++) {
-      using lease = this.pool.acquire(ANYBODY, []);
-      assert(lease !== null, "nobody is ready");
+      using lease = this.acquire();
       const { order } = lease.backend;
       shares[order] = (shares[order] ?? 0) + 1;
     }
     return shares;
   }
+
+  [Symbol.dispose](): void {
+    this.pool[Symbol.dispose]();
+  }
 }
 
-function settings(port: number, weight = 1): BackendSettings {
-  return { address: { hostname: "127.0.0.1", port }, weight };
+function anybody(tried: readonly Backend[] = []): PoolClient {
+  return { ...ANYBODY, tried };
 }
 
 const SLOW = { ok: false, final: false, reason: "slow" } as const;
 
 Deno.test("Pool: while nothing is known of a backend, nobody is sent there", () => {
-  const { pool, flips } = new Bench(3);
-  assertStrictEquals(pool.acquire(ANYBODY, []), null);
-  assertEquals([pool.readyCount, flips], [0, []]);
+  const { pool, news } = new Bench(3);
+  assertStrictEquals(pool.acquire(anybody()), null);
+  assertEquals([pool.readyCount, news], [0, []]);
   assert(pool.snapshot().every(({ state }) => state === "down"));
 });
 
@@ -86,10 +103,10 @@ Deno.test("Pool: only backends that are ready are offered to the policy, in the 
   bench.countedOne(4, 1);
   bench.countedOne(1, 1);
   bench.countedOne(3, 1);
-  bench.pool.acquire(ANYBODY, []);
-  bench.pool.acquire(ANYBODY, [bench.backend(3)]);
+  bench.pool.acquire(anybody());
+  bench.pool.acquire(anybody([bench.backend(3)]));
   bench.pool.connectFailed(bench.backend(1), "refused");
-  bench.pool.acquire(ANYBODY, []);
+  bench.pool.acquire(anybody());
   assertEquals(offered, [[0, 2, 3], [0, 3], [2, 3]]);
 });
 
@@ -104,9 +121,9 @@ Deno.test("Pool: the policy is told of all backends once, and of the client at e
   };
   const bench = new Bench(3, { policy });
   bench.counted(1, 2, 3);
-  bench.pool.acquire({ ip: "a" }, []);
+  bench.pool.acquire({ ip: "a", tried: [] });
   bench.pool.connectFailed(bench.backend(1), "refused");
-  bench.pool.acquire({ ip: "b" }, [bench.backend(2)]);
+  bench.pool.acquire({ ip: "b", tried: [bench.backend(2)] });
   assertEquals(told, ["all 0,1,2", "a", "b"]);
 });
 
@@ -117,33 +134,30 @@ Deno.test("Pool: the policy is not asked when there is nobody to choose from", (
     },
   };
   const bench = new Bench(1, { policy });
-  assertStrictEquals(bench.pool.acquire(ANYBODY, []), null);
+  assertStrictEquals(bench.pool.acquire(anybody()), null);
   bench.countedOne(1, 0);
-  assertStrictEquals(bench.pool.acquire(ANYBODY, [bench.backend(1)]), null);
+  assertStrictEquals(bench.pool.acquire(anybody([bench.backend(1)])), null);
 });
 
 Deno.test("Pool.acquire: tries each backend once, then there is none", () => {
   const bench = new Bench(3);
   bench.counted(5, 4, 6);
   const tried: Backend[] = [];
-  for (
-    let lease = bench.pool.acquire(ANYBODY, tried);
-    lease !== null;
-    lease = bench.pool.acquire(ANYBODY, tried)
-  ) {
+  while (tried.length < 3) {
+    using lease = bench.acquire(...tried);
     tried.push(lease.backend);
-    lease[Symbol.dispose]();
   }
+  assertStrictEquals(bench.pool.acquire(anybody(tried)), null);
   assertEquals(tried.map(({ order }) => order), [1, 0, 2]);
 });
 
 Deno.test("Pool.acquire: the choice is counted in the same step, so a burst sees it", () => {
   const bench = new Bench(3);
   bench.counted(0, 0, 0);
-  const burst = Array.from({ length: 7 }, () => bench.pool.acquire(ANYBODY, []));
-  assertEquals(burst.map((lease) => lease?.backend.order), [0, 1, 2, 0, 1, 2, 0]);
+  const burst = Array.from({ length: 7 }, () => bench.acquire());
+  assertEquals(burst.map((lease) => lease.backend.order), [0, 1, 2, 0, 1, 2, 0]);
   assertEquals(bench.pool.snapshot().map(({ inFlight }) => inFlight), [3, 2, 2]);
-  for (const lease of burst) lease?.[Symbol.dispose]();
+  for (const lease of burst) lease[Symbol.dispose]();
   assertEquals(bench.pool.snapshot().map(({ inFlight }) => inFlight), [0, 0, 0]);
   assertEquals(bench.pool.snapshot().map(({ leased }) => leased), [3, 2, 2]);
 });
@@ -181,7 +195,9 @@ Deno.test("Pool: one that restarts unseen is level with the others, not with its
 });
 
 Deno.test("Pool: one that restarts is level with the others by its weight", () => {
-  const bench = new Bench(3, { backends: [settings(1, 2), settings(2, 1), settings(3, 3)] });
+  const bench = new Bench(3, {
+    backends: [2, 1, 3].map((weight, index) => backendSettings(index + 1, { weight })),
+  });
   bench.counted(1000, 600, 1800);
   bench.countedOne(3, 0);
   assertEquals(bench.pool.snapshot().map(({ entries }) => entries), [1000, 600, 1500]);
@@ -193,13 +209,12 @@ Deno.test("Pool: a backend is down as soon as a client's connection to it failed
   bench.counted(0, 5);
   bench.clock.stall(7);
   bench.pool.connectFailed(bench.backend(1), "connection refused");
-  assertEquals(bench.pool.acquire(ANYBODY, [])?.backend.order, 1);
-  const { state, reason } = bench.backend(1).health;
-  assertEquals([state, reason, bench.backend(1).health.sinceMs], [
-    "down",
-    "connection refused",
-    1007,
-  ]);
+  assertEquals(bench.acquire().backend.order, 1);
+  assertEquals(bench.backend(1).standing, {
+    state: "down",
+    reason: "connection refused",
+    sinceMs: 1007,
+  });
 });
 
 Deno.test("Pool: fall probes in a row take a backend down, rise bring it back", () => {
@@ -216,7 +231,7 @@ Deno.test("Pool: fall probes in a row take a backend down, rise bring it back", 
 Deno.test("Pool: each flip is told once, when the pool has already taken it in", () => {
   const told: [readyCount: number, entries: number][] = [];
   const bench: Bench = new Bench(2, {
-    onFlip: ({ entries }) => told.push([bench.pool.readyCount, entries]),
+    onState: ({ entries }) => told.push([bench.pool.readyCount, entries]),
   });
   bench.counted(10, 20);
   bench.counted(11, 21);
@@ -231,7 +246,7 @@ Deno.test("Pool: a state that is learnt for the first time is told, down as well
   bench.countedOne(1, 0);
   bench.late(2);
   bench.late(2);
-  assertEquals(bench.flips, ["127.0.0.1:1 ready", "127.0.0.1:2 down"]);
+  assertEquals(bench.news, ["1 ready", "2 down"]);
 });
 
 Deno.test("Pool: a probe that read no counts leaves them as they are", () => {
@@ -247,7 +262,7 @@ Deno.test("Pool.trustAll: all are ready without a look", () => {
   const bench = new Bench(2);
   bench.pool.trustAll();
   assertEquals(bench.pool.readyCount, 2);
-  assertEquals(bench.flips, ["127.0.0.1:1 ready", "127.0.0.1:2 ready"]);
+  assertEquals(bench.news, ["1 ready", "2 ready"]);
   bench.pool.connectFailed(bench.backend(1), "refused");
   assertEquals(bench.pool.readyCount, 1);
 });
@@ -256,71 +271,381 @@ Deno.test("Pool.snapshot: tells all of each backend, in the order given", () => 
   const bench = new Bench(2);
   bench.countedOne(1, 10, 1);
   bench.pool.connectFailed(bench.backend(2), "connection refused");
-  const held = bench.pool.acquire(ANYBODY, []);
-  const failed = bench.pool.acquire(ANYBODY, []);
-  if (failed !== null) failed.end = "refused";
-  failed?.[Symbol.dispose]();
-  const nothing = {
-    entries: 0,
-    errors: 0,
-    inFlight: 0,
-    leased: 0,
-    failures: 0,
-    bytesUp: 0,
-    bytesDown: 0,
-  };
+  using _held = bench.acquire();
+  const failed = bench.acquire();
+  failed.connected();
+  bench.clock.stall(5);
+  failed.dropped("connection reset");
+  failed[Symbol.dispose]();
+  const settings = { weight: 1, max: Infinity, backup: false, sinceMs: 1000 };
+  const nothing = { inFlight: 0, leased: 0, failures: 0, latencyMs: 0, bytesUp: 0, bytesDown: 0 };
   assertEquals(bench.pool.snapshot(), [
     {
       name: "127.0.0.1:1",
-      weight: 1,
+      ...settings,
       state: "ready",
       reason: "",
-      entries: 11,
+      entries: 12,
       errors: 1,
       inFlight: 1,
       leased: 2,
       failures: 1,
+      latencyMs: 1000,
       bytesUp: 0,
       bytesDown: 0,
     },
-    { name: "127.0.0.1:2", weight: 1, state: "down", reason: "connection refused", ...nothing },
+    {
+      name: "127.0.0.1:2",
+      ...settings,
+      state: "down",
+      reason: "connection refused",
+      entries: 0,
+      errors: 0,
+      ...nothing,
+    },
   ]);
-  held?.[Symbol.dispose]();
+});
+Deno.test("Pool.acquire: a backend has no more than its bound, the others have the rest", () => {
+  const backends = [backendSettings(1, { max: 2 }), backendSettings(2)];
+  using bench = new Bench(2, { backends });
+  bench.counted(0, 100);
+  const held = Array.from({ length: 5 }, () => bench.acquire());
+  assertEquals(held.map(({ backend }) => backend.address.port), [1, 1, 2, 2, 2]);
+  held[0]?.[Symbol.dispose]();
+  assertEquals(bench.acquire().backend.address.port, 1);
 });
 
-Deno.test("Pool: no order of events makes it offer who is down or tried, or lose a count", () => {
+Deno.test("Pool.acquire: when all have as many as they may, the client is to wait", () => {
+  const backends = [backendSettings(1, { max: 1 }), backendSettings(2, { max: 1 })];
+  using bench = new Bench(2, { backends });
+  bench.counted(0, 0);
+  const first = bench.acquire();
+  bench.acquire();
+  assertEquals(bench.pool.acquire(anybody()), "wait");
+  assertEquals(bench.pool.acquire(anybody([bench.backend(1)])), "wait");
+  assertEquals(
+    bench.pool.acquire(anybody(bench.pool.backends)),
+    null,
+    "nobody is left to wait for",
+  );
+  first[Symbol.dispose]();
+  assertEquals(bench.pool.acquire(anybody([bench.backend(1)])), "wait");
+  assertEquals(bench.acquire().backend.address.port, 1);
+});
+
+Deno.test("Pool.acquire: a backup is used only when no other is ready", () => {
+  const backends = [backendSettings(1, { backup: true }), backendSettings(2), backendSettings(3)];
+  using bench = new Bench(3, { backends });
+  bench.counted(0, 50, 50);
+  assertEquals(bench.shares(10), [0, 5, 5]);
+  bench.pool.connectFailed(bench.backend(2), "refused");
+  assertEquals(bench.shares(10), [0, 0, 10]);
+  bench.pool.connectFailed(bench.backend(3), "refused");
+  assertEquals(bench.shares(10), [10, 0, 0]);
+  bench.countedOne(3, 1000);
+  assertEquals(bench.shares(10), [0, 0, 10]);
+});
+
+Deno.test("Pool.acquire: a client whom all others have failed gets the backup", () => {
+  const backends = [backendSettings(1), backendSettings(2, { backup: true })];
+  using bench = new Bench(2, { backends });
+  bench.counted(0, 0);
+  assertEquals(bench.acquire(bench.backend(1)).backend.address.port, 2);
+});
+
+Deno.test("Pool.acquire: a backup does not stand in for one that is only full", () => {
+  const backends = [backendSettings(1, { max: 1 }), backendSettings(2, { backup: true })];
+  using bench = new Bench(2, { backends });
+  bench.counted(0, 0);
+  bench.acquire();
+  assertEquals(bench.pool.acquire(anybody()), "wait");
+});
+
+Deno.test("Pool.steer: draining and disabled backends get nobody, whatever is seen of them", () => {
+  for (const to of ["draining", "disabled"] as const) {
+    using bench = new Bench(2);
+    bench.counted(0, 100);
+    bench.clock.stall(10);
+    bench.pool.steer(bench.backend(1), to, "maintenance");
+    assertEquals(bench.shares(4), [0, 4]);
+    assertEquals(bench.backend(1).standing, { state: to, reason: "maintenance", sinceMs: 1010 });
+    bench.pool.connectFailed(bench.backend(1), "refused");
+    bench.countedOne(1, 0);
+    assertEquals([bench.backend(1).state, bench.pool.readyCount], [to, 1]);
+    bench.pool.steer(bench.backend(1), "enabled");
+    assertEquals(bench.shares(4), [4, 0]);
+    assertEquals(bench.news, ["1 ready", "2 ready", `1 ${to}`, "1 ready"]);
+  }
+});
+
+Deno.test("Pool.checked: all but those that are disabled or were removed", () => {
+  using bench = new Bench(4);
+  bench.counted(0, 0, 0, 0);
+  bench.pool.steer(bench.backend(1), "disabled");
+  bench.pool.steer(bench.backend(2), "draining");
+  using _held = bench.acquire();
+  bench.pool.reconcile([1, 2, 4].map((port) => backendSettings(port)));
+  assertEquals(bench.pool.checked.map(({ address }) => address.port), [2, 4]);
+});
+
+Deno.test("Pool.reconcile: those that stay keep what is known of them, and get new settings", () => {
+  using bench = new Bench(3);
+  bench.counted(10, 20, 30);
+  const kept = bench.backend(3);
+  bench.pool.reconcile([backendSettings(3, { weight: 5, max: 7 }), backendSettings(4)]);
+  assertStrictEquals(bench.backend(3), kept);
+  assertEquals([kept.entries, kept.weight, kept.max, kept.order, kept.state], [
+    30,
+    5,
+    7,
+    0,
+    "ready",
+  ]);
+  assertEquals(bench.backend(4).state, "down");
+  assertEquals(bench.news.slice(3), ["1 draining", "1 gone", "2 draining", "2 gone"]);
+});
+
+Deno.test("Pool.reconcile: one that is missing serves whom it has, and is gone after that", () => {
+  using bench = new Bench(2);
+  bench.counted(0, 100);
+  const [first, second] = [bench.acquire(), bench.acquire()];
+  bench.pool.reconcile([backendSettings(2)]);
+  assertEquals(bench.pool.snapshot().map(({ state, inFlight }) => [state, inFlight]), [
+    ["ready", 0],
+    ["draining", 2],
+  ]);
+  assertEquals(bench.acquire().backend.address.port, 2);
+  first[Symbol.dispose]();
+  assertEquals(bench.news.at(-1), "1 draining");
+  second[Symbol.dispose]();
+  assertEquals(bench.news.at(-1), "1 gone");
+  assertEquals(bench.pool.backends.map(({ address }) => address.port), [2]);
+});
+
+Deno.test("Pool.reconcile: one that comes back before it is gone goes on as if nothing had been", () => {
+  using bench = new Bench(2);
+  bench.counted(0, 100);
+  const held = bench.acquire();
+  bench.pool.reconcile([backendSettings(2)]);
+  bench.pool.reconcile([backendSettings(1), backendSettings(2)]);
+  held[Symbol.dispose]();
+  assertEquals(bench.shares(3), [3, 0]);
+  assertEquals(bench.news, ["1 ready", "2 ready", "1 draining", "1 ready"]);
+});
+
+Deno.test("Pool.reconcile: of two with one address the first counts", () => {
+  using bench = new Bench(1);
+  bench.pool.reconcile([backendSettings(1, { weight: 2 }), backendSettings(1, { weight: 3 })]);
+  assertEquals(bench.pool.backends.map(({ weight }) => weight), [2]);
+});
+
+Deno.test("Pool.reconcile: the policy is told of all that are wanted", () => {
+  const told: string[] = [];
+  const policy: Policy = {
+    prepare: (backends) => void told.push(backends.map(({ order }) => order).join()),
+    pick: (candidates, client) => leastEntries().pick(candidates, client),
+  };
+  using bench = new Bench(2, { policy });
+  bench.counted(0, 100);
+  using _held = bench.acquire();
+  bench.pool.reconcile([2, 3, 4].map((port) => backendSettings(port)));
+  assertEquals(told, ["0,1", "0,1,2"]);
+});
+
+Deno.test("Pool: a late probe of a backend that is gone is of no account", () => {
+  using bench = new Bench(2);
+  bench.counted(0, 0);
+  const gone = bench.backend(1);
+  bench.pool.reconcile([backendSettings(2)]);
+  const told = bench.news.length;
+  bench.pool.probed(gone, { ok: false, final: true, reason: "refused" }, gone.mark());
+  bench.pool.probed(gone, { ok: true, counts: { entries: 5, errors: 0 } }, gone.mark());
+  assertEquals([bench.news.length, bench.pool.readyCount], [told, 1]);
+});
+
+/** A client that this backend fails after it took the connection. */
+function failAt(bench: Bench, port: number): void {
+  const others = bench.pool.backends.filter(({ address }) => address.port !== port);
+  using lease = bench.acquire(...others);
+  lease.connected();
+  lease.dropped("connection reset before the first byte");
+}
+
+/** A client that this backend serves. */
+function serveAt(bench: Bench, port: number): void {
+  const others = bench.pool.backends.filter(({ address }) => address.port !== port);
+  using lease = bench.acquire(...others);
+  lease.connected();
+  lease.answered();
+}
+
+Deno.test("Pool: a backend that fails one client after the other is ejected, and comes back", async () => {
+  using bench = new Bench(2, { ejectAfter: 3 });
+  bench.counted(0, 0);
+  for (let client = 0; client < 2; client++) failAt(bench, 1);
+  serveAt(bench, 1);
+  for (let client = 0; client < 2; client++) failAt(bench, 1);
+  assertEquals(bench.backend(1).state, "ready", "not in a row");
+  failAt(bench, 1);
+  const { state, reason } = bench.backend(1).standing;
+  assertEquals(state, "down");
+  assertEquals(
+    reason,
+    "failed 3 clients in a row (connection reset before the first byte); back in 10s",
+  );
+  bench.countedOne(1, 0);
+  assertEquals(bench.backend(1).state, "down", "good checks do not bring it back");
+  await bench.clock.advance(9999);
+  assertEquals(bench.backend(1).state, "down");
+  await bench.clock.advance(1);
+  assertEquals(bench.backend(1).state, "ready");
+  assertEquals(bench.news, ["1 ready", "2 ready", "1 down", "1 ready"]);
+});
+
+Deno.test("Pool: the last backend that is ready is not ejected", () => {
+  using bench = new Bench(2, { ejectAfter: 2 });
+  bench.counted(0, 0);
+  bench.pool.connectFailed(bench.backend(2), "refused");
+  for (let client = 0; client < 10; client++) failAt(bench, 1);
+  assertEquals(bench.backend(1).state, "ready");
+  bench.countedOne(2, 0);
+  failAt(bench, 1);
+  assertEquals(bench.backend(1).state, "down", "now there is another");
+});
+
+Deno.test("Pool: when nobody else is ready, one that was ejected is better than none", () => {
+  using bench = new Bench(2, { ejectAfter: 2 });
+  bench.counted(0, 0);
+  for (let client = 0; client < 2; client++) failAt(bench, 1);
+  assertEquals(bench.backend(1).state, "down");
+  bench.pool.connectFailed(bench.backend(2), "refused");
+  assertEquals([bench.backend(1).state, bench.backend(2).state], ["ready", "down"]);
+});
+
+Deno.test("Pool: refused connections count for an ejection like other failures", () => {
+  using bench = new Bench(2, { ejectAfter: 2 });
+  bench.counted(0, 0);
+  for (let client = 0; client < 2; client++) {
+    bench.countedOne(1, 0);
+    using lease = bench.acquire(bench.backend(2));
+    lease.refused("connection refused");
+    bench.pool.connectFailed(bench.backend(1), "connection refused");
+  }
+  bench.countedOne(1, 0);
+  assertEquals(bench.backend(1).state, "down", "its checks succeed, its clients are refused");
+});
+
+Deno.test("Pool: what comes back ramps up instead of being flooded", async () => {
+  using bench = new Bench(2, { slowStartMs: 10_000 });
+  bench.counted(1000, 1000);
+  bench.pool.open();
+  bench.pool.connectFailed(bench.backend(1), "refused");
+  bench.shares(500);
+  bench.countedOne(1, 1000);
+  const share = (): number => bench.shares(100)[0] ?? 0;
+  const shares: number[] = [];
+  for (let second = 0; second < 10; second++) {
+    shares.push(share());
+    await bench.clock.advance(1000);
+  }
+  assert((shares[0] ?? 0) <= 10, `flooded: ${shares}`);
+  assert(shares.every((each) => each <= 52), `more than its half: ${shares}`);
+  assert((shares[9] ?? 0) >= 40, `did not ramp up: ${shares}`);
+  assertEquals(share(), 50, "what it missed does not come all at once after the ramp");
+});
+
+Deno.test("Pool: those of the first round start at once, and so does the only one", () => {
+  using bench = new Bench(2, { slowStartMs: 10_000 });
+  bench.counted(0, 0);
+  bench.pool.open();
+  assertEquals(bench.shares(10), [5, 5]);
+  bench.pool.connectFailed(bench.backend(1), "refused");
+  bench.pool.connectFailed(bench.backend(2), "refused");
+  bench.countedOne(1, 5);
+  assertEquals(bench.shares(10), [10, 0]);
+});
+
+Deno.test("Pool: no timer is left when it is disposed of", () => {
+  const bench = new Bench(3, { slowStartMs: 10_000, ejectAfter: 1 });
+  bench.counted(0, 0, 0);
+  bench.pool.open();
+  failAt(bench, 1);
+  bench.pool.connectFailed(bench.backend(2), "refused");
+  bench.countedOne(2, 0);
+  assertEquals(bench.clock.pending, 2);
+  bench[Symbol.dispose]();
+  assertEquals(bench.clock.pending, 0);
+});
+
+Deno.test("Pool: no order of events makes it offer who may not be used, or lose a count", async () => {
   for (let seed = 1; seed <= 100; seed++) {
     const random = new Random(seed);
-    const bench = new Bench(random.integer(1, 5), { fall: random.integer(1, 3) });
-    const held: Disposable[] = [];
+    const fall = random.integer(1, 3);
+    using bench = new Bench(random.integer(1, 5), { fall, ejectAfter: 3, slowStartMs: 5000 });
+    const held: Lease[] = [];
     for (let step = 0; step < 200; step++) {
-      const backend = random.pick(bench.pool.backends);
-      const event = random.integer(0, 5);
-      if (event === 0) bench.countedOne(backend.order + 1, random.integer(0, 50));
-      if (event === 1) bench.late(backend.order + 1);
-      if (event === 2 && random.chance(0.3)) bench.pool.connectFailed(backend, "refused");
-      if (event === 3) held.pop()?.[Symbol.dispose]();
-      if (event >= 4) acquireChecked(bench, { random, held, where: `seed ${seed}, step ${step}` });
+      const where = `seed ${seed}, step ${step}`;
+      await happen({ bench, random, held, where });
       const inFlight = bench.pool.snapshot().reduce((sum, each) => sum + each.inFlight, 0);
-      assertEquals(inFlight, held.length, `seed ${seed}, step ${step}`);
+      assertEquals(inFlight, held.length, where);
+      const ready = bench.pool.backends.filter(({ state }) => state === "ready");
+      assertEquals(bench.pool.readyCount, ready.length, where);
     }
+    while (held.length > 0) held.pop()?.[Symbol.dispose]();
+    assert(bench.pool.snapshot().every(({ inFlight }) => inFlight === 0), `seed ${seed}`);
   }
 });
 
 interface Step {
+  readonly bench: Bench;
   readonly random: Random;
-  readonly held: Disposable[];
+  readonly held: Lease[];
   readonly where: string;
 }
 
-function acquireChecked({ pool }: Bench, { random, held, where }: Step): void {
+/** One thing that may happen to a pool. */
+async function happen({ bench, random, held, where }: Step): Promise<void> {
+  const { pool } = bench;
+  const event = random.integer(0, 11);
+  if (event === 0 || pool.backends.length === 0) return reconcile(bench, random);
+  const backend = random.pick(pool.backends);
+  const { port } = backend.address;
+  if (event === 1) bench.countedOne(port, random.integer(0, 50));
+  if (event === 2) bench.late(port);
+  if (event === 3 && random.chance(0.3)) pool.connectFailed(backend, "refused");
+  if (event === 4) pool.steer(backend, random.pick(["draining", "disabled", "enabled"] as const));
+  if (event === 5) await bench.clock.advance(random.integer(0, 3000));
+  if (event === 6 && random.chance(0.2)) pool.open();
+  if (event >= 7 && event <= 8) endOne(held, random);
+  if (event >= 9) acquireChecked({ bench, random, held, where });
+}
+
+function reconcile({ pool }: Bench, random: Random): void {
+  const ports = [1, 2, 3, 4, 5, 6].filter(() => random.chance(0.7));
+  pool.reconcile(ports.map((port) => {
+    const weight = random.integer(1, 3);
+    const max = random.chance(0.5) ? random.integer(1, 4) : Infinity;
+    return backendSettings(port, { weight, max, backup: random.chance(0.3) });
+  }));
+}
+
+function endOne(held: Lease[], random: Random): void {
+  const [lease] = held.splice(random.integer(0, Math.max(0, held.length - 1)), 1);
+  if (lease === undefined) return;
+  if (random.chance(0.4)) lease.answered();
+  else if (random.chance(0.5)) lease.dropped("connection reset");
+  lease[Symbol.dispose]();
+}
+
+function acquireChecked({ bench: { pool }, random, held, where }: Step): void {
   const tried = pool.backends.filter(() => random.chance(0.3));
-  const allowed = pool.backends.filter((each) =>
-    each.health.state === "ready" && !tried.includes(each)
-  );
-  const lease = pool.acquire(ANYBODY, tried);
-  assertEquals(lease === null, allowed.length === 0, where);
-  if (lease === null) return;
-  assert(allowed.includes(lease.backend), `${where}: ${lease.backend.name} is not allowed`);
+  const ready = pool.backends.filter((each) => each.state === "ready" && !tried.includes(each));
+  const primaries = ready.filter(({ backup }) => !backup);
+  const allowed = primaries.length > 0 ? primaries : ready;
+  const roomy = allowed.filter(({ inFlight, max }) => inFlight < max);
+  const lease = pool.acquire(anybody(tried));
+  if (lease === null) return assertEquals(allowed, [], where);
+  if (lease === "wait") return assertEquals([allowed.length > 0, roomy], [true, []], where);
+  assert(roomy.includes(lease.backend), `${where}: ${lease.backend.name} is not allowed`);
   held.push(lease);
 }

@@ -82,7 +82,7 @@ class Bench implements Disposable {
       observer: { asked: nothing, answered: nothing, dropped: nothing },
     };
     const tunnel = new Tunnel(ends, {
-      resend: true,
+      http: true,
       firstByteTimeoutMs: 1000,
       idleTimeoutMs: 1000,
       lingerTimeoutMs: 1000,

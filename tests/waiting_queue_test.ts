@@ -9,16 +9,19 @@ class Bench implements Disposable {
   readonly clock = new FakeClock();
   readonly deadlines = new Deadlines(this.clock);
   readonly timedOut: number[] = [];
-  readonly queue: WaitingQueue<number>;
+  readonly queue: WaitingQueue<number, string>;
+  /** For how many there is room. */
+  room = Infinity;
   /** What each bridge that asked was given, once it was, in the order in which they were. */
   readonly served: [bridge: number, item: number | null][] = [];
   #bridges = 0;
 
   constructor({ lengthMax = 10, timeoutMs = 1000 } = {}) {
-    this.queue = new WaitingQueue<number>({
+    this.queue = new WaitingQueue<number, string>({
       lengthMax,
       timeoutMs,
       deadlines: this.deadlines,
+      admit: (item) => this.room-- > 0 ? `for ${item}` : "wait",
       onTimeout: (item) => this.timedOut.push(item),
     });
   }
@@ -31,14 +34,14 @@ class Bench implements Disposable {
   /** One more bridge asks; its number. */
   ask(): number {
     const bridge = this.#bridges++;
-    this.queue.take().then((item) => this.served.push([bridge, item]));
+    this.queue.take().then((next) => this.served.push([bridge, next?.item ?? null]));
     return bridge;
   }
 
   /** Takes all that can be had, until there is nothing. */
   async takeAll(): Promise<(number | null)[]> {
     const items: (number | null)[] = [];
-    while (this.queue.length > 0) items.push(await this.queue.take());
+    while (this.queue.length > 0) items.push((await this.queue.take())?.item ?? null);
     return items;
   }
 
@@ -85,7 +88,7 @@ Deno.test("WaitingQueue: holds as many as it may, turns the next away, and has r
   using bench = new Bench({ lengthMax: 2 });
   assertEquals(bench.offer(1, 2, 3), ["waits", "waits", "full"]);
   assertEquals(bench.queue.has(3), false);
-  assertEquals(await bench.queue.take(), 1);
+  assertEquals(await bench.queue.take(), { item: 1, grant: "for 1" });
   assertEquals(bench.offer(4, 5), ["waits", "full"]);
   assertEquals(await bench.takeAll(), [2, 4]);
 });
@@ -109,7 +112,7 @@ Deno.test("WaitingQueue: who hangs up gives its place up", async () => {
 Deno.test("WaitingQueue: one can leave only while it waits, and only once", async () => {
   using bench = new Bench();
   bench.offer(1, 2);
-  assertEquals(await bench.queue.take(), 1);
+  assertEquals(await bench.queue.take(), { item: 1, grant: "for 1" });
   const left = [bench.queue.leave(1), bench.queue.leave(2), bench.queue.leave(2)];
   assertEquals(left, [false, true, false]);
   assertEquals(bench.queue.leave(99), false);
@@ -144,10 +147,11 @@ Deno.test("WaitingQueue: when it tells that one ran out of time, that one is no 
   const clock = new FakeClock();
   using deadlines = new Deadlines(clock);
   const seen: [boolean, number][] = [];
-  const queue: WaitingQueue<number> = new WaitingQueue({
+  const queue: WaitingQueue<number, true> = new WaitingQueue({
     lengthMax: 2,
     timeoutMs: 100,
     deadlines,
+    admit: () => true,
     onTimeout: (item) => seen.push([queue.has(item), queue.length]),
   });
   queue.offer(1);
@@ -160,10 +164,11 @@ Deno.test("WaitingQueue: one that is offered while another runs out of time has 
   const clock = new FakeClock();
   using deadlines = new Deadlines(clock);
   const timedOutMs: [number, number][] = [];
-  const queue: WaitingQueue<number> = new WaitingQueue({
+  const queue: WaitingQueue<number, true> = new WaitingQueue({
     lengthMax: 1,
     timeoutMs: 1000,
     deadlines,
+    admit: () => true,
     onTimeout: (item) => {
       timedOutMs.push([item, clock.now()]);
       if (item === 1) assertEquals(queue.offer(2), "waits");

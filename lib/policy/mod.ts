@@ -16,11 +16,11 @@ import { roundRobin } from "./round_robin.ts";
 
 /** What a policy may know about a backend. */
 export interface Candidate {
-  /** Its place on the command line, from 0. */
+  /** Its place in the list of backends, from 0. */
   readonly order: number;
   /** Of its name: the same in every balancer that has this backend. */
   readonly hash: Hash;
-  /** Its share compared with others: a whole number above 0, always the same. */
+  /** Its share compared with others: a whole number above 0; only {@linkcode Policy.prepare} tells of another. */
   readonly weight: number;
   /** Its entries as last probed, plus what was sent to it since. */
   readonly entries: number;
@@ -42,7 +42,7 @@ export interface PolicyClient {
 export interface Policy {
   /**
    * Told of all backends, ready or not, in the order given: before the first pick, and again when
-   * that list changes. For what is made of the whole list and would cost too much at each pick.
+   * that list or a weight in it changes. For what is made of the whole list and would cost too much at each pick.
    */
   prepare?(backends: readonly Candidate[]): void;
 
@@ -64,6 +64,8 @@ export interface PolicyChoice {
   readonly cost: string;
   /** Does it choose by the counts that only the `entries` check brings? */
   readonly needsCounts: boolean;
+  /** Does a backend that comes back look idle to it, and so the best, until it has its share? */
+  readonly rushes: boolean;
   /** Makes one, with no state yet. */
   readonly create: (sources: PolicySources) => Policy;
 }
@@ -85,48 +87,56 @@ export const POLICIES: Readonly<Record<PolicyName, PolicyChoice>> = {
     help: "the server with the fewest entries; for servers that count them",
     cost: "O(n)",
     needsCounts: true,
+    rushes: true,
     create: leastEntries,
   },
   "round-robin": {
     help: "one after the other; for requests that all cost about the same",
     cost: "O(n)",
     needsCounts: false,
+    rushes: false,
     create: roundRobin,
   },
   "random": {
     help: "any one; where many balancers side by side are not to fall into step",
     cost: "O(1), with different weights O(n)",
     needsCounts: false,
+    rushes: false,
     create: random,
   },
   "least-connections": {
     help: "the server with the fewest connections; for connections of very different lengths",
     cost: "O(n)",
     needsCounts: false,
+    rushes: true,
     create: leastConnections,
   },
   "p2c": {
     help: "of any two the one with fewer connections; for many servers or many balancers",
     cost: "O(1), with different weights O(n)",
     needsCounts: false,
+    rushes: true,
     create: p2c,
   },
   "peak-ewma": {
     help: "of any two the one that answers sooner; where some servers are slow, or at times",
     cost: "O(1), with different weights O(n)",
     needsCounts: false,
+    rushes: true,
     create: peakEwma,
   },
   "ip-hash": {
     help: "each client address to its own server; for servers with sessions or caches",
     cost: "O(n)",
     needsCounts: false,
+    rushes: false,
     create: ipHash,
   },
   "maglev": {
     help: "the same by a table; for hundreds of servers with sessions or caches",
     cost: "O(1), with a server down O(n)",
     needsCounts: false,
+    rushes: false,
     create: maglev,
   },
 };

@@ -2,8 +2,9 @@
  * What a pick costs: `deno task bench:pick`. Clients of many addresses, connections
  * in flight that differ; all weights the same, or from 1 to 5.
  */
-import { Backend, Lease } from "../../lib/backend.ts";
+import type { Backend } from "../../lib/backend.ts";
 import { POLICIES, type PolicyName } from "../../lib/policy/mod.ts";
+import { backendSettings, leaseOf, makeBackend } from "../support/backends.ts";
 import { clients } from "../support/candidates.ts";
 import { Random } from "../support/random.ts";
 
@@ -15,11 +16,10 @@ const NOBODY = { ip: "" };
 function makeBackends(size: number, weightMax: number): readonly Backend[] {
   const random = new Random(1);
   return Array.from({ length: size }, (_, order) => {
-    const address = { hostname: "10.0.0.1", port: 1 + order };
     const weight = random.integer(1, weightMax);
-    const backend = new Backend({ address, weight, order, fall: 2, rise: 1, now });
+    const backend = makeBackend({ ...backendSettings(1 + order, { weight }), order, now });
     backend.latency.answered(random.integer(1, 50), now());
-    for (let count = random.integer(0, 9); count > 0; count--) new Lease(backend);
+    for (let count = random.integer(0, 9); count > 0; count--) leaseOf(backend);
     return backend;
   });
 }

@@ -1,7 +1,7 @@
 import { peakEwma } from "../../lib/policy/peak_ewma.ts";
 import type { Candidate } from "../../lib/policy/mod.ts";
-import { Backend, Lease, type LeaseEnd } from "../../lib/backend.ts";
 import { assert, assertEquals, assertLess } from "../support/assert.ts";
+import { leaseOf, makeBackend } from "../support/backends.ts";
 import { ANYBODY, candidate, seeded } from "../support/candidates.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 
@@ -39,7 +39,7 @@ Deno.test("peakEwma: one that is not known gets one client, then waits for its a
 /** How a server behaves: how long its first byte takes, and how it ends. */
 interface Manner {
   readonly tookMs: number;
-  readonly end: LeaseEnd;
+  readonly end: "served" | "failed";
 }
 
 /**
@@ -49,20 +49,17 @@ interface Manner {
 async function serve(manners: readonly Manner[]): Promise<number[]> {
   const clock = new FakeClock();
   const now = (): number => clock.now();
-  const backends = manners.map((_, order) => {
-    const address = { hostname: "127.0.0.1", port: 1 + order };
-    return new Backend({ address, weight: 1, order, fall: 2, rise: 1, now });
-  });
+  const backends = manners.map((_, order) => makeBackend({ order, now }));
   const policy = peakEwma(seeded(1));
   policy.prepare?.(backends);
   for (let client = 0; client < 6000; client++) {
-    const lease = new Lease(policy.pick(backends, ANYBODY));
+    const lease = leaseOf(policy.pick(backends, ANYBODY));
     const { tookMs, end } = manners[lease.backend.order] ?? { tookMs: 0, end: "served" };
     lease.connected();
     lease.asked();
     clock.after(tookMs, () => {
       if (end === "served") lease.answered();
-      lease.end = end;
+      else lease.dropped("connection reset");
       lease[Symbol.dispose]();
     });
     await clock.advance(10);
