@@ -42,6 +42,11 @@ export function formatAddress(address: Address): string {
   return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
 }
 
+/** Is that host a name, which has to be resolved, and not an address already? */
+export function isName(hostname: string): boolean {
+  return !hostname.includes(":") && !IPV4.test(hostname);
+}
+
 /**
  * An address as sockets tell it, written in one way only: an IPv4 address is written as one, even
  * where it came in by a socket for IPv6, as `::ffff:127.0.0.1` (RFC 4291, section 2.5.5.2).

@@ -92,6 +92,11 @@ export const OPTIONS = {
     default: "1",
     help: "good checks in a row that bring it back",
   }),
+  resolveMs: duration(1000, {
+    name: "resolve",
+    default: "30s",
+    help: "look the names of servers up this often",
+  }),
   connectTimeoutMs: duration(10, {
     name: "connect-timeout",
     default: "3s",
