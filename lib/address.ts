@@ -42,6 +42,26 @@ export function formatAddress(address: Address): string {
   return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
 }
 
+/** By which addresses of this machine a listener at another one is found. */
+const LOCAL: Readonly<Record<string, readonly string[]>> = {
+  "127.0.0.1": ["127.0.0.1", "localhost"],
+  localhost: ["127.0.0.1", "localhost", "::1"],
+  "::1": ["::1", "localhost"],
+  "0.0.0.0": ["0.0.0.0", "127.0.0.1", "localhost"],
+  "::": ["::", "0.0.0.0", "127.0.0.1", "localhost", "::1"],
+};
+
+/** Is that where a listener at the second address would be found? */
+export function isSame(address: Address, listen: Address): boolean {
+  const hostnames = LOCAL[listen.hostname] ?? [listen.hostname];
+  return address.port === listen.port && hostnames.includes(address.hostname);
+}
+
+/** Is that host a name, which has to be resolved, and not an address already? */
+export function isName(hostname: string): boolean {
+  return !hostname.includes(":") && !IPV4.test(hostname);
+}
+
 /**
  * An address as sockets tell it, written in one way only: an IPv4 address is written as one, even
  * where it came in by a socket for IPv6, as `::ffff:127.0.0.1` (RFC 4291, section 2.5.5.2).

@@ -18,11 +18,14 @@ import { Dialer } from "./dial.ts";
 import type { Lease } from "./lease.ts";
 import { Lingering } from "./lingering.ts";
 import { log } from "./log.ts";
+import { systemLookup } from "./lookup.ts";
 import { Pool } from "./pool.ts";
 import { POLICIES } from "./policy/mod.ts";
 import { probe } from "./probe.ts";
 import { Prober } from "./prober.ts";
+import { type Lookup, Resolver } from "./resolver.ts";
 import { Roster } from "./roster.ts";
+import { ServerList } from "./server_list.ts";
 import { WaitingQueue } from "./waiting_queue.ts";
 
 /** The balancer as it stands. */
@@ -63,7 +66,9 @@ export class Balancer implements AsyncDisposable {
   readonly #deadlines = new Deadlines(systemClock);
   readonly #buffers = new Buffers();
   readonly #dialer: Dialer;
+  readonly #servers: ServerList;
   readonly #pool: Pool;
+  readonly #resolver: Resolver;
   readonly #prober: Prober<Backend>;
   readonly #queue: WaitingQueue<Client, Lease | null>;
   readonly #lingering: Lingering;
@@ -79,15 +84,17 @@ export class Balancer implements AsyncDisposable {
 
   /**
    * Listens at once; clients wait until the first round of probes is over.
-   * Throws a `BalancerError` when it cannot listen.
+   * Throws a `BalancerError` when it cannot listen. Names are looked up by `lookup`.
    */
-  constructor(config: Config) {
+  constructor(config: Config, lookup: Lookup = systemLookup) {
     this.#config = config;
     this.#dialer = new Dialer({
       timeoutMs: config.connectTimeoutMs,
       deadlines: this.#deadlines,
     });
+    this.#servers = new ServerList(config.backends, config.listen);
     this.#pool = this.#makePool();
+    this.#resolver = this.#makeResolver(lookup);
     this.#prober = this.#makeProber();
     this.#queue = new WaitingQueue({
       lengthMax: config.queueMax,
@@ -172,10 +179,10 @@ export class Balancer implements AsyncDisposable {
   }
 
   #makePool(): Pool {
-    const { backends, policy, fall, rise, ejectAfter, slowStartMs } = this.#config;
+    const { policy, fall, rise, ejectAfter, slowStartMs } = this.#config;
     const { random } = Math;
     return new Pool({
-      backends,
+      backends: this.#servers.backends,
       policy: POLICIES[policy].create({ random }),
       fall,
       rise,
@@ -185,6 +192,26 @@ export class Balancer implements AsyncDisposable {
       random,
       onState: (backend) => this.#stateChanged(backend),
       onGone: ({ name }) => log.info("{name} is gone: its last connection has ended", { name }),
+    });
+  }
+
+  #makeResolver(lookup: Lookup): Resolver {
+    return new Resolver({
+      names: this.#servers.names,
+      lookup,
+      intervalMs: this.#config.resolveMs,
+      clock: systemClock,
+      random: Math.random,
+      onAddresses: (name, addresses) => {
+        log.info("{name} is {addresses}", { name, addresses: addresses.join(", ") });
+        this.#servers.resolved(name, addresses);
+        this.#pool.reconcile(this.#servers.backends);
+        if (this.#config.health === "off") this.#pool.trustUnknown();
+        this.#prober.doubt();
+      },
+      onFailure: (name, reason) =>
+        log.warning("{name} does not resolve: {reason}", { name, reason }),
+      onRecovery: (name) => log.info("{name} resolves again", { name }),
     });
   }
 
@@ -226,7 +253,8 @@ export class Balancer implements AsyncDisposable {
       `Listening on ${formatAddress(this.address)}: ${config.mode} mode, ${config.policy}, ` +
         `${config.parallel} bridges, ${healthWords(config)}`,
     );
-    if (config.health === "off") this.#pool.trustAll();
+    await this.#resolver.start();
+    if (config.health === "off") this.#pool.trustUnknown();
     await this.#prober.start();
     this.#pool.open();
     this.#open = true;
@@ -294,6 +322,7 @@ export class Balancer implements AsyncDisposable {
   async #stop(): Promise<void> {
     const { drainTimeoutMs } = this.#config;
     await this.#acceptor.close();
+    this.#resolver[Symbol.dispose]();
     await this.ready;
     this.#queue.close();
     const left = this.#left();

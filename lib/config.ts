@@ -2,7 +2,7 @@
  * The settings: one table from which the command line is read, the help and the README's table
  * are printed, and in which every default and bound lives. Pure.
  */
-import { type Address, formatAddress, parseAddress } from "./address.ts";
+import { type Address, formatAddress, isSame, parseAddress } from "./address.ts";
 import type { BackendSettings } from "./backend.ts";
 import { parseBackend } from "./backend_argument.ts";
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "./log.ts";
@@ -91,6 +91,11 @@ export const OPTIONS = {
     name: "rise",
     default: "1",
     help: "good checks in a row that bring it back",
+  }),
+  resolveMs: duration(1000, {
+    name: "resolve",
+    default: "30s",
+    help: "look the names of servers up this often",
   }),
   ejectAfter: count(0, 1000, {
     name: "eject",
@@ -268,23 +273,10 @@ function checkBackends({ listen, backends }: Config): void {
     const name = formatAddress(address);
     if (seen.has(name)) throw new ConfigError(`SERVER ${name}`, "given twice; expected each once");
     seen.add(name);
-    if (address.port === listen.port && isSameHost(address.hostname, listen.hostname)) {
+    if (isSame(address, listen)) {
       throw new ConfigError(`SERVER ${name}`, "is this balancer itself; expected another port");
     }
   }
-}
-
-/** The addresses of this machine that everybody means by one another. */
-const LOCAL: Readonly<Record<string, readonly string[]>> = {
-  "127.0.0.1": ["127.0.0.1", "localhost"],
-  localhost: ["127.0.0.1", "localhost", "::1"],
-  "::1": ["::1", "localhost"],
-  "0.0.0.0": ["0.0.0.0", "127.0.0.1", "localhost"],
-  "::": ["::", "0.0.0.0", "127.0.0.1", "localhost", "::1"],
-};
-
-function isSameHost(backend: string, listen: string): boolean {
-  return (LOCAL[listen] ?? [listen]).includes(backend);
 }
 
 type Described<T> = Omit<Option<T>, "parse" | "value">;

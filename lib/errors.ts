@@ -111,7 +111,8 @@ function missingFlag(error: Error): string {
   return address === undefined ? "--allow-net" : `--allow-net or --allow-net=${address}`;
 }
 
-function osCode(error: unknown): string | undefined {
+/** The name that the system has for an error, such as `ECONNRESET`, where it has one. */
+export function osCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || !("code" in error)) return undefined;
   return typeof error.code === "string" ? error.code : undefined;
 }

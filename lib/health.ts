@@ -56,6 +56,11 @@ export class Health {
     return this.#sinceMs;
   }
 
+  /** Was anything seen of it yet? */
+  get isKnown(): boolean {
+    return this.#observed;
+  }
+
   /** Is it worth another look soon: down, or ready with a failure just now? */
   get inDoubt(): boolean {
     return this.#state === "down" || this.#contrary > 0;

@@ -126,9 +126,11 @@ export class Pool implements Disposable {
     this.#news(backend, backend.observe({ ok: false, final: true, reason }));
   }
 
-  /** Takes every backend to be ready without a look at it. */
-  trustAll(): void {
-    for (const backend of this.#backends) this.#news(backend, backend.observe({ ok: true }));
+  /** Takes every backend of which nothing is known to be ready, without a look at it. */
+  trustUnknown(): void {
+    for (const backend of this.#backends) {
+      if (!backend.health.isKnown) this.#news(backend, backend.observe({ ok: true }));
+    }
   }
 
   /** Takes a backend out of use by hand, or puts it back; not one that was removed. */

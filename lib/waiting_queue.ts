@@ -82,10 +82,13 @@ export class WaitingQueue<T, G> implements Expiring {
 
   /** Hands out whom there is room for now. Called when there may be more than there was. */
   admit(): void {
-    while (this.#idle.length > 0) {
+    for (let take = this.#idle.pop(); take !== undefined; take = this.#idle.pop()) {
       const next = this.#next();
-      if (next === null) return;
-      this.#idle.pop()?.(next);
+      if (next === null) {
+        this.#idle.push(take);
+        return;
+      }
+      take(next);
     }
   }
 

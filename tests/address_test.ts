@@ -1,5 +1,11 @@
-import { formatAddress, parseAddress, type ParseAddressOptions, plainIp } from "../lib/address.ts";
-import { assertEquals, assertThrows } from "./support/assert.ts";
+import {
+  formatAddress,
+  isName,
+  parseAddress,
+  type ParseAddressOptions,
+  plainIp,
+} from "../lib/address.ts";
+import { assert, assertEquals, assertThrows } from "./support/assert.ts";
 
 const SERVER: ParseAddressOptions = { defaultHostname: "127.0.0.1", portMin: 1 };
 const LISTEN: ParseAddressOptions = { defaultHostname: "::", portMin: 0 };
@@ -131,6 +137,20 @@ Deno.test("formatAddress: prints what can be typed again", () => {
     assertEquals(printed, text.includes(":") ? text : `127.0.0.1:${text}`);
     assertEquals(parseAddress(printed, LISTEN), { hostname, port });
   }
+});
+
+Deno.test("isName: a name is one, an IPv4 or IPv6 address is none", () => {
+  const names = [
+    "localhost",
+    "db",
+    "web-1.example.com",
+    "EXAMPLE.com.",
+    "1.example",
+    "10.0.0.1.nip",
+  ];
+  for (const name of names) assert(isName(name), name);
+  const addresses = ["127.0.0.1", "0.0.0.0", "255.255.255.255", "::", "::1", "::ffff:10.1.2.3"];
+  for (const address of addresses) assert(!isName(address), address);
 });
 
 Deno.test("plainIp: an IPv4 address is written as one, however it came in; others stay", () => {

@@ -52,6 +52,7 @@ Deno.test("makeConfig: without settings, everything has the default that is docu
     probeTimeoutMs: 2000,
     fall: 2,
     rise: 1,
+    resolveMs: 30_000,
     ejectAfter: 5,
     slowStartMs: 10_000,
     connectTimeoutMs: 3000,
@@ -121,6 +122,7 @@ for (const [setting, min, max] of COUNTS) {
 const DURATIONS: readonly (readonly [Setting, number])[] = [
   ["intervalMs", 100],
   ["probeTimeoutMs", 10],
+  ["resolveMs", 1000],
   ["connectTimeoutMs", 10],
   ["firstByteTimeoutMs", 10],
   ["idleTimeoutMs", 100],

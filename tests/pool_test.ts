@@ -258,13 +258,15 @@ Deno.test("Pool: a probe that read no counts leaves them as they are", () => {
   assertEquals([snapshot?.entries, snapshot?.errors], [7, 2]);
 });
 
-Deno.test("Pool.trustAll: all are ready without a look", () => {
+Deno.test("Pool.trustUnknown: all are ready without a look, but those of which something is known", () => {
   const bench = new Bench(2);
-  bench.pool.trustAll();
+  bench.pool.trustUnknown();
   assertEquals(bench.pool.readyCount, 2);
   assertEquals(bench.news, ["1 ready", "2 ready"]);
   bench.pool.connectFailed(bench.backend(1), "refused");
-  assertEquals(bench.pool.readyCount, 1);
+  bench.pool.reconcile([1, 2, 3].map((port) => backendSettings(port)));
+  bench.pool.trustUnknown();
+  assertEquals(bench.pool.snapshot().map(({ state }) => state), ["down", "ready", "ready"]);
 });
 
 Deno.test("Pool.snapshot: tells all of each backend, in the order given", () => {

@@ -10,7 +10,7 @@ class Bench implements Disposable {
   readonly deadlines = new Deadlines(this.clock);
   readonly timedOut: number[] = [];
   readonly queue: WaitingQueue<number, string>;
-  /** For how many there is room. */
+  /** For how many there is room; for those of 1000 and more there never is. */
   room = Infinity;
   /** What each bridge that asked was given, once it was, in the order in which they were. */
   readonly served: [bridge: number, item: number | null][] = [];
@@ -21,7 +21,7 @@ class Bench implements Disposable {
       lengthMax,
       timeoutMs,
       deadlines: this.deadlines,
-      admit: (item) => this.room-- > 0 ? `for ${item}` : "wait",
+      admit: (item) => this.#admit(item),
       onTimeout: (item) => this.timedOut.push(item),
     });
   }
@@ -29,6 +29,12 @@ class Bench implements Disposable {
   /** Offers them one after the other; what came of each. */
   offer(...items: number[]): string[] {
     return items.map((item) => this.queue.offer(item));
+  }
+
+  #admit(item: number): string {
+    if (this.room === 0 || item >= 1000) return "wait";
+    this.room--;
+    return `for ${item}`;
   }
 
   /** One more bridge asks; its number. */
@@ -98,6 +104,76 @@ Deno.test("WaitingQueue: with no room at all, only an idle bridge helps", () => 
   assertEquals(bench.offer(1), ["full"]);
   bench.ask();
   assertEquals(bench.offer(2, 3), ["taken", "full"]);
+});
+
+Deno.test("WaitingQueue: while there is no room, clients wait though bridges are idle, in their order", async () => {
+  using bench = new Bench();
+  bench.room = 1;
+  for (let bridge = 0; bridge < 3; bridge++) bench.ask();
+  assertEquals(bench.offer(1, 2, 3), ["taken", "waits", "waits"]);
+  assertEquals([bench.queue.idle, bench.queue.length], [2, 2]);
+  bench.room = 1;
+  assertEquals(bench.offer(4), ["waits"], "who comes later does not overtake");
+  bench.queue.admit();
+  assertEquals([bench.queue.idle, bench.queue.length], [1, 2]);
+  bench.room = 5;
+  bench.ask();
+  bench.queue.admit();
+  await settle();
+  assertEquals(bench.served.map(([, item]) => item), [1, 2, 3, 4]);
+});
+
+Deno.test("WaitingQueue: a bridge that asks while there is no room waits until there is", async () => {
+  using bench = new Bench();
+  bench.room = 0;
+  bench.offer(1);
+  bench.ask();
+  await settle();
+  assertEquals([bench.served, bench.queue.idle], [[], 1]);
+  bench.room = 1;
+  bench.queue.admit();
+  await settle();
+  assertEquals(bench.served, [[0, 1]]);
+});
+
+Deno.test("WaitingQueue.giveBack: who is returned goes first, and holds nobody up", async () => {
+  using bench = new Bench();
+  bench.offer(1, 2);
+  bench.queue.giveBack(1000);
+  bench.queue.giveBack(9);
+  assertEquals(bench.queue.length, 4);
+  assertEquals((await bench.queue.take())?.item, 9);
+  assertEquals((await bench.queue.take())?.item, 1);
+  assertEquals((await bench.queue.take())?.item, 2);
+  assertEquals([bench.queue.length, bench.queue.has(1000)], [1, true]);
+  assertEquals(bench.queue.drop(), [1000]);
+});
+
+Deno.test("WaitingQueue.giveBack: who is returned has a deadline, and can leave", async () => {
+  using bench = new Bench({ timeoutMs: 1000 });
+  bench.queue.giveBack(1000);
+  bench.queue.giveBack(1001);
+  await bench.clock.advance(500);
+  bench.offer(1);
+  assertEquals(bench.queue.leave(1001), true);
+  await bench.clock.advance(500);
+  assertEquals([bench.timedOut, bench.queue.length], [[1000], 1]);
+});
+
+Deno.test("WaitingQueue.close: with no room, bridges stay until the last client has gone", async () => {
+  using bench = new Bench();
+  bench.room = 0;
+  bench.offer(1, 2);
+  bench.ask();
+  bench.ask();
+  bench.queue.close();
+  await settle();
+  assertEquals(bench.served, []);
+  bench.queue.leave(1);
+  bench.room = 1;
+  bench.queue.admit();
+  await settle();
+  assertEquals(bench.served, [[0, null], [1, 2]]);
 });
 
 Deno.test("WaitingQueue: who hangs up gives its place up", async () => {
@@ -256,6 +332,7 @@ class Model {
   readonly timedOut: number[] = [];
   closed = false;
   nowMs = 0;
+  room = Infinity;
 
   constructor(lengthMax: number, timeoutMs: number) {
     this.lengthMax = lengthMax;
@@ -263,9 +340,8 @@ class Model {
   }
 
   offer(item: number): string {
-    const bridge = this.idle.pop();
-    if (bridge !== undefined) {
-      this.served.push([bridge, item]);
+    if (this.waiting.length === 0 && this.idle.length > 0 && this.room > 0) {
+      this.#serve(item);
       return "taken";
     }
     if (this.closed || this.waiting.length >= this.lengthMax) return "full";
@@ -274,25 +350,52 @@ class Model {
   }
 
   ask(bridge: number): void {
-    const first = this.waiting.shift();
-    if (first !== undefined) this.served.push([bridge, first.item]);
-    else if (this.closed) this.served.push([bridge, null]);
-    else this.idle.push(bridge);
+    this.idle.push(bridge);
+    // Only the one that asks looks: the others did, or are told that there is room.
+    if (this.room > 0) this.#serveNext();
+    this.#sendHome();
+  }
+
+  admit(): void {
+    while (this.idle.length > 0 && this.waiting.length > 0 && this.room > 0) this.#serveNext();
+    this.#sendHome();
   }
 
   leave(item: number): boolean {
     const before = this.waiting.length;
     this.waiting = this.waiting.filter((each) => each.item !== item);
-    return this.waiting.length < before;
+    const left = this.waiting.length < before;
+    this.#sendHome();
+    return left;
   }
 
   close(): void {
     this.closed = true;
-    for (const bridge of this.idle.splice(0)) this.served.push([bridge, null]);
+    this.#sendHome();
   }
 
   drop(): number[] {
-    return this.waiting.splice(0).map(({ item }) => item);
+    const dropped = this.waiting.splice(0).map(({ item }) => item);
+    this.#sendHome();
+    return dropped;
+  }
+
+  #serveNext(): void {
+    const first = this.waiting.shift();
+    if (first !== undefined) this.#serve(first.item);
+  }
+
+  #serve(item: number): void {
+    const bridge = this.idle.pop();
+    if (bridge === undefined) return;
+    this.room--;
+    this.#sendHome(); // The others, if this was the last.
+    this.served.push([bridge, item]);
+  }
+
+  #sendHome(): void {
+    if (!this.closed || this.waiting.length > 0) return;
+    for (const bridge of this.idle.splice(0)) this.served.push([bridge, null]);
   }
 
   advance(durationMs: number): void {
@@ -301,6 +404,7 @@ class Model {
     const late = this.waiting.filter(({ sinceMs }) => sinceMs + this.timeoutMs <= sweptMs);
     for (const { item } of late) this.timedOut.push(item);
     this.waiting = this.waiting.filter((each) => !late.includes(each));
+    this.#sendHome();
   }
 }
 
@@ -319,7 +423,8 @@ Deno.test("WaitingQueue: in any order of events, nobody is served twice, forgott
       assertEquals(bench.timedOut, model.timedOut, where);
       assertEquals(bench.queue.length, model.waiting.length, where);
       assertEquals(bench.queue.idle, model.idle.length, where);
-      assert(bench.queue.idle === 0 || bench.queue.length === 0, `${where}: a wake-up was lost`);
+      const idle = bench.queue.idle > 0 && bench.queue.length > 0 && bench.room > 0;
+      assert(!idle, `${where}: a wake-up was lost`);
     }
     const items = [...bench.served.map(([, item]) => item), ...bench.timedOut];
     const clients = items.filter((item) => item !== null);
@@ -339,7 +444,11 @@ interface Round {
 /** Lets the same happen to both; what each answered. */
 async function both(round: Round): Promise<[unknown, unknown]> {
   const { bench: { queue, clock }, bench, model, random, item, last } = round;
-  const event = random.integer(0, 9);
+  const event = random.integer(0, 11);
+  if (event >= 10) {
+    bench.room = model.room = random.chance(0.3) ? Infinity : random.integer(0, 3);
+    return [queue.admit() ?? null, model.admit() ?? null];
+  }
   if (event <= 3) return [queue.offer(item), model.offer(item)];
   if (event <= 6) return [null, model.ask(bench.ask()) ?? null];
   if (event === 7) {

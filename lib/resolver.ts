@@ -1,0 +1,180 @@
+/**
+ * When to look names up: all of them at start, and each again from time to time, so that no client
+ * ever waits for it. How one lookup is made, and what becomes of the addresses, is the caller's.
+ *
+ * Invariants: two lookups of one name never overlap, and no more than {@linkcode LOOKUPS_MAX} are
+ * under way; a name keeps the addresses that it had last, whatever fails; each piece of news is
+ * told once, and nothing after the end.
+ */
+import type { Clock } from "./clock.ts";
+import { BalancerError } from "./errors.ts";
+
+/**
+ * The longest that a start waits for names, in milliseconds: a little more than the 5 s after which
+ * systems turn to their second name server.
+ */
+export const START_MS_MAX = 6000;
+
+/**
+ * Lookups under way at once. The system's own are calls that block one of the 32 threads of Deno
+ * that also write the log; with dead name servers each of them does so for 10 s and more.
+ */
+export const LOOKUPS_MAX = 16;
+
+/** The time to the first retry of a name that fails, in milliseconds; each one after it doubles. */
+const RETRY_MS = 1000;
+/** The part of any delay that chance may take off, so that many balancers do not ask in step. */
+const JITTER = 0.1;
+
+/** All addresses of a name, in any order. May reject, and take as long as it likes. */
+export type Lookup = (name: string) => Promise<readonly string[]>;
+
+/** What the resolver is made of. */
+export interface ResolverOptions {
+  /** What to look up. One that comes twice is looked up once. */
+  readonly names: readonly string[];
+  /** What looks one name up. */
+  readonly lookup: Lookup;
+  /** The time from one answer to the next lookup of that name, in milliseconds. */
+  readonly intervalMs: number;
+  /** The source of time. */
+  readonly clock: Clock;
+  /** Numbers from 0 to just under 1, such as `Math.random`. */
+  readonly random: () => number;
+  /** Called when a name has other addresses than before: at least one, sorted, each once. */
+  readonly onAddresses: (name: string, addresses: readonly string[]) => void;
+  /** Called when a name begins to fail, or fails for another reason. It keeps its addresses. */
+  readonly onFailure: (name: string, reason: string) => void;
+  /** Called when a name that failed resolves again, to the addresses that it had before. */
+  readonly onRecovery: (name: string) => void;
+}
+
+/** Looks names up until it is disposed of. */
+export class Resolver implements Disposable {
+  readonly #options: ResolverOptions;
+  readonly #names: readonly Name[];
+  #state: "new" | "running" | "stopped" = "new";
+  #underWay = 0;
+  /** The lookups that are not under way yet, in their order. */
+  readonly #waiting: (() => void)[] = [];
+  #endStart = (): void => {};
+
+  /** Nothing happens before {@linkcode start}. */
+  constructor(options: ResolverOptions) {
+    this.#options = options;
+    const limited = { ...options, lookup: (name: string) => this.#lookup(name) };
+    this.#names = [...new Set(options.names)].map((name) => new Name(name, limited));
+  }
+
+  /**
+   * Looks all names up, and from then on by itself. Resolves when each has resolved or failed, or
+   * after {@linkcode START_MS_MAX}; an answer that comes later is taken in all the same.
+   */
+  async start(): Promise<void> {
+    if (this.#state !== "new") return;
+    this.#state = "running";
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const cancel = this.#options.clock.after(START_MS_MAX, () => {
+      resolve();
+      for (const name of this.#names) name.late();
+    });
+    this.#endStart = () => {
+      cancel();
+      resolve();
+    };
+    Promise.all(this.#names.map((name) => name.look())).then(this.#endStart);
+    await promise;
+  }
+
+  /** No more lookups. What those under way, which nobody can cancel, find out is dropped. */
+  [Symbol.dispose](): void {
+    this.#state = "stopped";
+    for (const name of this.#names) name[Symbol.dispose]();
+    this.#endStart();
+  }
+
+  /** Looks a name up as soon as there is room for one more. */
+  async #lookup(name: string): Promise<readonly string[]> {
+    if (this.#underWay < LOOKUPS_MAX) this.#underWay++;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    try {
+      return this.#state === "stopped" ? [] : await this.#options.lookup(name);
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#underWay--;
+      else next(); // It takes over this one's place.
+    }
+  }
+}
+
+/** One name, and what is known of it. */
+class Name implements Disposable {
+  readonly #name: string;
+  readonly #options: ResolverOptions;
+  #addresses: readonly string[] = [];
+  /** Why the last lookup failed; empty when it did not. */
+  #failure = "";
+  #retryMs = RETRY_MS;
+  #cancelTimer = (): void => {};
+  #stopped = false;
+
+  constructor(name: string, options: ResolverOptions) {
+    this.#name = name;
+    this.#options = options;
+  }
+
+  /** Looks it up, and from then on by itself. Resolves when there is an answer. */
+  async look(): Promise<void> {
+    let addresses: readonly string[] = [];
+    let reason = "it has no address";
+    try {
+      addresses = [...new Set(await this.#options.lookup(this.#name))].sort();
+    } catch (error) {
+      reason = error instanceof BalancerError ? error.state : String(error);
+    }
+    if (this.#stopped) return;
+    if (addresses.length > 0) this.#resolved(addresses);
+    else this.#failed(reason);
+  }
+
+  /** Tells of it if there is no answer yet. */
+  late(): void {
+    if (this.#stopped || this.#addresses.length > 0 || this.#failure !== "") return;
+    this.#tellFailure(`the system gave no answer within ${START_MS_MAX / 1000}s`);
+  }
+
+  [Symbol.dispose](): void {
+    this.#stopped = true;
+    this.#cancelTimer();
+  }
+
+  #resolved(addresses: readonly string[]): void {
+    this.#lookAfter(this.#options.intervalMs);
+    this.#retryMs = RETRY_MS;
+    const recovered = this.#failure !== "";
+    this.#failure = "";
+    if (addresses.join() !== this.#addresses.join()) {
+      this.#addresses = addresses;
+      this.#options.onAddresses(this.#name, addresses);
+    } else if (recovered) {
+      this.#options.onRecovery(this.#name);
+    }
+  }
+
+  #failed(reason: string): void {
+    const delayMs = Math.min(this.#retryMs, this.#options.intervalMs);
+    this.#lookAfter(delayMs);
+    this.#retryMs = 2 * delayMs;
+    if (reason !== this.#failure) this.#tellFailure(reason);
+  }
+
+  #tellFailure(reason: string): void {
+    this.#failure = reason;
+    this.#options.onFailure(this.#name, reason);
+  }
+
+  #lookAfter(delayMs: number): void {
+    const { clock, random } = this.#options;
+    this.#cancelTimer = clock.after(delayMs * (1 - JITTER * random()), () => this.look());
+  }
+}
