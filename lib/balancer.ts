@@ -220,7 +220,7 @@ export class Balancer implements AsyncDisposable {
     const kind = health === "off" ? "tcp" : health;
     const options = { kind, path: healthPath, timeoutMs: probeTimeoutMs, clock: systemClock };
     return new Prober({
-      backends: this.#pool.backends,
+      backends: () => this.#pool.checked,
       probe: async (backend) => {
         const mark = backend.mark();
         const result = await probe(backend.address, options);
@@ -230,6 +230,7 @@ export class Balancer implements AsyncDisposable {
       rounds: health !== "off",
       intervalMs,
       requests,
+      random: Math.random,
       clock: systemClock,
     });
   }

@@ -24,12 +24,13 @@ class Bench {
 
   constructor({ names = "abc", ...options }: Options = {}) {
     this.prober = new Prober({
-      backends: [...names],
+      backends: () => [...names],
       probe: (name) => this.#probe(name),
       inDoubt: (name) => this.doubted.has(name),
       rounds: true,
       intervalMs: 3000,
       requests: 0,
+      random: () => 0.5,
       clock: this.clock,
       ...options,
     });

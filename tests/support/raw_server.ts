@@ -11,9 +11,9 @@ export class RawServer implements AsyncDisposable {
   readonly #live = new Map<Deno.TcpConn, Promise<void>>();
   readonly #accepting: Promise<void>;
 
-  /** Listens at once on a free port, or on the one given. */
-  constructor(script: Script, port = 0) {
-    this.#listener = Deno.listen({ hostname: "127.0.0.1", port });
+  /** Listens at once on a free port of this machine, or on the address given. */
+  constructor(script: Script, address: { hostname?: string; port?: number } = {}) {
+    this.#listener = Deno.listen({ hostname: "127.0.0.1", port: 0, ...address });
     this.#accepting = this.#accept(script);
   }
 

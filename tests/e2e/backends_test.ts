@@ -1,0 +1,274 @@
+/** What is set for single backends, and what they go through: bounds, backups, ejection, names. */
+import { BalancerError } from "../../lib/errors.ts";
+import { assert, assertEquals, assertMatch } from "../support/assert.ts";
+import { makeBalancer, startBalancer } from "../support/balancer.ts";
+import { BlackHole } from "../support/black_hole.ts";
+import { askOnce, ByteClient, get } from "../support/byte_client.ts";
+import { deadPort, RawServer, readSome, writeAll } from "../support/raw_server.ts";
+import { until } from "../support/until.ts";
+
+const TRUSTING = { health: "off" } as const;
+const ANSWER = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+const BUSY = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n";
+
+function answering(hostname = "127.0.0.1", port = 0): RawServer {
+  return new RawServer(async (conn) => {
+    if (await readSome(conn) !== "") await writeAll(conn, ANSWER);
+  }, { hostname, port });
+}
+
+/** Answers the first `held` requests when it is told to, and all others at once. */
+class Slow {
+  readonly server: RawServer;
+  most = 0;
+  #open = Promise.withResolvers<void>();
+  #now = 0;
+
+  constructor() {
+    this.server = new RawServer(async (conn) => {
+      this.most = Math.max(this.most, ++this.#now);
+      try {
+        if (await readSome(conn) === "") return;
+        await this.#open.promise;
+        await writeAll(conn, ANSWER);
+      } finally {
+        this.#now--;
+      }
+    });
+  }
+
+  open(): void {
+    this.#open.resolve();
+  }
+}
+
+Deno.test("max: no more than that at once; the others wait in the queue, and all are served", async () => {
+  const slow = new Slow();
+  await using server = slow.server;
+  await using balancer = await startBalancer([`${server.port},max=2`], TRUSTING);
+  const answers = Array.from({ length: 6 }, () => askOnce(balancer.address.port, get("/")));
+  await until(() => balancer.snapshot().waiting === 4, "four wait");
+  assertEquals(balancer.snapshot().carried, 2, "who waits holds no bridge");
+  slow.open();
+  assertEquals(await Promise.all(answers), Array(6).fill(ANSWER));
+  assertEquals(slow.most, 2);
+});
+
+Deno.test("max: who waits too long for a backend with room is turned away with 503", async () => {
+  const slow = new Slow();
+  await using server = slow.server;
+  await using balancer = await startBalancer([`${server.port},max=1`], {
+    ...TRUSTING,
+    queueTimeoutMs: "200ms",
+  });
+  const first = askOnce(balancer.address.port, get("/1"));
+  await until(() => balancer.snapshot().carried === 1, "the first is carried");
+  assertEquals(await askOnce(balancer.address.port, get("/2")), BUSY);
+  slow.open();
+  assertEquals(await first, ANSWER);
+});
+
+Deno.test("max: who hangs up while it waits for room gives its place up", async () => {
+  const slow = new Slow();
+  await using server = slow.server;
+  await using balancer = await startBalancer([`${server.port},max=1`], TRUSTING);
+  const first = askOnce(balancer.address.port, get("/"));
+  await until(() => balancer.snapshot().carried === 1, "the first is carried");
+  const second = await ByteClient.connect(balancer.address.port);
+  await until(() => balancer.snapshot().waiting === 1, "the second waits");
+  second[Symbol.dispose]();
+  await until(() => balancer.snapshot().waiting === 0, "it has left");
+  slow.open();
+  assertEquals(await first, ANSWER);
+  assertEquals(server.connections, 1);
+});
+
+Deno.test("max: a client that one backend has failed waits for the other, and holds no bridge", async () => {
+  const slow = new Slow();
+  await using server = slow.server;
+  const dead = deadPort();
+  await using balancer = await startBalancer([`${server.port},max=1`, dead], {
+    ...TRUSTING,
+    policy: "round-robin",
+    intervalMs: "1h",
+  });
+  const first = askOnce(balancer.address.port, get("/1"));
+  await until(() => balancer.snapshot().carried === 1, "the first is carried");
+  const second = askOnce(balancer.address.port, get("/2"));
+  await until(() => balancer.snapshot().waiting === 1, "the second waits");
+  assertEquals(balancer.snapshot().backends[1]?.failures, 1);
+  assertEquals(balancer.snapshot().carried, 1);
+  slow.open();
+  assertEquals(await Promise.all([first, second]), [ANSWER, ANSWER]);
+});
+
+Deno.test("max: room that comes with another backend is used at once", async () => {
+  const slow = new Slow();
+  await using server = slow.server;
+  const port = deadPort();
+  await using balancer = await startBalancer([`${server.port},max=1`, port], {
+    health: "tcp",
+    intervalMs: "100ms",
+  });
+  const first = askOnce(balancer.address.port, get("/1"));
+  await until(() => balancer.snapshot().carried === 1, "the first is carried");
+  const second = askOnce(balancer.address.port, get("/2"));
+  await until(() => balancer.snapshot().waiting === 1, "the second waits");
+  await using _other = answering("127.0.0.1", port);
+  assertEquals(await second, ANSWER, "the other one came up");
+  slow.open();
+  assertEquals(await first, ANSWER);
+});
+
+Deno.test("backup: it serves while no other is ready, and no longer", async () => {
+  await using backup = answering();
+  const port = deadPort();
+  await using balancer = await startBalancer([port, `${backup.port},backup`], {
+    health: "tcp",
+    intervalMs: "100ms",
+  });
+  assertEquals(await askOnce(balancer.address.port, get("/")), ANSWER);
+  const served = (): (number | undefined)[] =>
+    balancer.snapshot().backends.map(({ leased }) => leased);
+  assertEquals(served(), [0, 1]);
+  await using _primary = answering("127.0.0.1", port);
+  await until(() => balancer.snapshot().backends[0]?.state === "ready", "the primary is ready");
+  assertEquals(await askOnce(balancer.address.port, get("/")), ANSWER);
+  assertEquals(served(), [1, 1]);
+});
+
+Deno.test("eject: a backend that fails its clients though its checks succeed is left out", async () => {
+  await using hasty = new RawServer(async (conn) => void await readSome(conn));
+  await using good = answering();
+  await using balancer = await startBalancer([hasty.port, good.port], {
+    health: "tcp",
+    policy: "round-robin",
+    ejectAfter: "3",
+  });
+  const { port } = balancer.address;
+  const post = "POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 2\r\n\r\nhi";
+  let unanswered = 0;
+  for (let turn = 0; turn < 40; turn++) {
+    if (await askOnce(port, post) === "") unanswered++;
+  }
+  assertEquals(unanswered, 3);
+  const [{ state, reason } = { state: "", reason: "" }] = balancer.snapshot().backends;
+  assertEquals(state, "down");
+  assertMatch(reason, /^failed 3 clients in a row \(connection ended before .*\); back in \d+s$/);
+});
+
+Deno.test("eject: the last backend stays, for a failure now and then is better than none served", async () => {
+  await using hasty = new RawServer(async (conn, index) => {
+    if (await readSome(conn) !== "" && index >= 10) await writeAll(conn, ANSWER);
+  });
+  await using balancer = await startBalancer([hasty.port], { ...TRUSTING, ejectAfter: "1" });
+  for (let turn = 0; turn < 10; turn++) await askOnce(balancer.address.port, get("/"));
+  assertEquals(await askOnce(balancer.address.port, get("/")), ANSWER);
+});
+
+Deno.test("eject: in tcp mode who ends without wanting an answer tells nothing", async () => {
+  await using sink = new RawServer(async (conn) => {
+    while (await readSome(conn) !== "");
+  });
+  await using other = answering();
+  await using balancer = await startBalancer([sink.port, other.port], {
+    ...TRUSTING,
+    mode: "tcp",
+    policy: "round-robin",
+    ejectAfter: "1",
+  });
+  for (let turn = 0; turn < 6; turn++) {
+    using client = await ByteClient.connect(balancer.address.port);
+    await (await client.send("a line for the log\n")).end();
+    await client.receiveAll();
+  }
+  assertEquals(balancer.snapshot().backends.map(({ state }) => state), ["ready", "ready"]);
+});
+
+Deno.test("down: whoever is still connecting to a backend that went down moves on", async () => {
+  await using silent = new BlackHole();
+  await using good = answering();
+  await using balancer = await startBalancer([`${silent.port},weight=2`, good.port], {
+    health: "tcp",
+    policy: "round-robin",
+    intervalMs: "1h",
+    requests: "9",
+    probeTimeoutMs: "300ms",
+    fall: "1",
+    connectTimeoutMs: "1h",
+  });
+  await silent.fill();
+  const { port } = balancer.address;
+  const answers = await Promise.all(Array.from({ length: 9 }, () => askOnce(port, get("/"))));
+  assertEquals(answers, Array(9).fill(ANSWER));
+  const [{ state, failures } = { state: "", failures: 0 }] = balancer.snapshot().backends;
+  assertEquals([state, failures], ["down", 6]);
+});
+
+/** Answers of a name server that the test changes. */
+class Names {
+  readonly addresses = new Map<string, readonly string[]>();
+
+  readonly lookup = (name: string): Promise<readonly string[]> => {
+    const addresses = this.addresses.get(name);
+    if (addresses !== undefined) return Promise.resolve(addresses);
+    const action = `Cannot resolve ${name}`;
+    const error = { action, state: "no such name", code: "unreachable", side: "backend" } as const;
+    return Promise.reject(new BalancerError(error));
+  };
+}
+
+Deno.test("names: each address is a backend; one that is new serves, one that vanishes drains", async () => {
+  const slow = new Slow();
+  await using first = slow.server;
+  await using _second = answering("127.0.0.2", first.port);
+  const names = new Names();
+  names.addresses.set("web.test", ["127.0.0.1"]);
+  const settings = { ...TRUSTING, policy: "round-robin", resolveMs: "1s" };
+  await using balancer = makeBalancer([`web.test:${first.port},weight=3`], settings, names.lookup);
+  const running = askOnce(balancer.address.port, get("/"));
+  const states = (): string[] =>
+    balancer.snapshot().backends.map(({ name, weight, state }) => `${name} ${weight} ${state}`);
+  await until(() => first.connections === 1, "it is carried");
+  assertEquals(states(), [`127.0.0.1:${first.port} 3 ready`]);
+  names.addresses.set("web.test", ["127.0.0.2"]);
+  await until(() => states().length === 2, "the new address is known");
+  assertEquals(states(), [
+    `127.0.0.2:${first.port} 3 ready`,
+    `127.0.0.1:${first.port} 3 draining`,
+  ]);
+  assertEquals(await askOnce(balancer.address.port, get("/")), ANSWER);
+  assertEquals(first.connections, 1, "who drains gets nobody");
+  slow.open();
+  assertEquals(await running, ANSWER);
+  await until(() => states().length === 1, "it is gone");
+});
+
+Deno.test("names: it starts though a name does not resolve, and serves when it does", async () => {
+  await using server = answering();
+  const names = new Names();
+  await using balancer = makeBalancer([`web.test:${server.port}`], TRUSTING, names.lookup);
+  await balancer.ready;
+  assertMatch(await askOnce(balancer.address.port, get("/")), /^HTTP\/1.1 500 /);
+  names.addresses.set("web.test", ["127.0.0.1"]);
+  await until(() => balancer.snapshot().backends.length === 1, "the name was tried again");
+  assertEquals(await askOnce(balancer.address.port, get("/")), ANSWER);
+});
+
+Deno.test("names: new backends are checked before they are used", async () => {
+  await using server = answering();
+  const names = new Names();
+  names.addresses.set("web.test", ["127.0.0.1"]);
+  names.addresses.set("gone.test", ["127.0.0.1"]);
+  await using balancer = makeBalancer(
+    [`web.test:${server.port}`, `gone.test:${deadPort()}`],
+    { health: "tcp", intervalMs: "1h" },
+    names.lookup,
+  );
+  await balancer.ready;
+  assertEquals(balancer.snapshot().backends.map(({ state }) => state), ["ready", "down"]);
+  for (let turn = 0; turn < 4; turn++) {
+    assertEquals(await askOnce(balancer.address.port, get("/")), ANSWER);
+  }
+  assert(balancer.snapshot().backends[1]?.leased === 0);
+});
