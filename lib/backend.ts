@@ -43,7 +43,7 @@ export interface BackendOptions extends BackendSettings, HealthOptions {
 export type BackendState = "ready" | "down" | "draining" | "disabled";
 
 /** May clients be sent to a backend, and why or why not? */
-interface Judgement {
+export interface Judgement {
   /** May they? */
   readonly state: BackendState;
   /** Why, in words that a person can act on. */

@@ -158,10 +158,10 @@ export const OPTIONS = {
 export type Setting = keyof typeof OPTIONS;
 
 /** The value of each setting, as its option reads it. */
-type ValueOf<K extends Setting> = ReturnType<(typeof OPTIONS)[K]["parse"]>;
+export type ValueOf<K extends Setting> = ReturnType<(typeof OPTIONS)[K]["parse"]>;
 
 /** The settings whose default depends on others. */
-type Dependent = "policy" | "slowStartMs";
+export type Dependent = "policy" | "slowStartMs";
 
 /** The values of all other settings. */
 export type Values = { readonly [K in Exclude<Setting, Dependent>]: ValueOf<K> };

@@ -8,7 +8,11 @@ export type HealthState = "ready" | "down";
 
 /** What was seen of a backend. */
 export type Observation =
-  | { readonly ok: true }
+  | {
+    readonly ok: true;
+    /** Why it is taken to be ready; left out: it was checked. */
+    readonly reason?: string;
+  }
   | {
     readonly ok: false;
     /** Is one such failure enough? (It refused, say, rather than being slow once.) */
@@ -24,6 +28,9 @@ export interface HealthOptions {
   /** Successes in a row that bring it back. At least 1. */
   readonly rise: number;
 }
+
+/** Why a backend is ready. */
+const CHECKED = "it passes its checks";
 
 /** The health of one backend. It starts as down, because nothing is known of it. */
 export class Health {
@@ -46,7 +53,7 @@ export class Health {
     return this.#state;
   }
 
-  /** Why it is in that state; empty when it is ready. */
+  /** Why it is in that state. */
   get reason(): string {
     return this.#reason;
   }
@@ -78,7 +85,7 @@ export class Health {
     this.#contrary++;
     if (!first && this.#contrary < this.#needed(observation)) return false;
     this.#state = observation.ok ? "ready" : "down";
-    this.#reason = observation.ok ? "" : observation.reason;
+    this.#reason = observation.reason ?? CHECKED;
     this.#sinceMs = now;
     this.#contrary = 0;
     return true;

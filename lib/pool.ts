@@ -52,6 +52,8 @@ export interface PoolOptions extends HealthOptions {
   readonly onGone: (backend: Backend) => void;
 }
 
+/** Why a backend is ready that nobody looked at. */
+const TRUSTED = "it is taken on trust, without checks";
 /** Why a backend drains that is no longer among those wanted. */
 const REMOVED = "no longer among the servers";
 
@@ -129,7 +131,9 @@ export class Pool implements Disposable {
   /** Takes every backend of which nothing is known to be ready, without a look at it. */
   trustUnknown(): void {
     for (const backend of this.#backends) {
-      if (!backend.health.isKnown) this.#news(backend, backend.observe({ ok: true }));
+      if (!backend.health.isKnown) {
+        this.#news(backend, backend.observe({ ok: true, reason: TRUSTED }));
+      }
     }
   }
 

@@ -26,7 +26,7 @@ Deno.test("Health: the first result is believed at once, whatever rise and fall 
     const subject = health({ fall: 5, rise: 5 });
     assertEquals(subject.observe(first, 3), true, "it is to be told");
     assertEquals(subject.state, first.ok ? "ready" : "down");
-    assertEquals(subject.reason, first.ok ? "" : first.reason);
+    assertEquals(subject.reason, first.reason ?? "it passes its checks");
   }
 });
 
@@ -69,7 +69,7 @@ Deno.test("Health: comes back after as many successes in a row as rise says, not
     const expected = Array<boolean>(rise).fill(false);
     expected[rise - 1] = true;
     assertEquals(flips(subject, ...successes), expected, `rise ${rise}`);
-    assertEquals([subject.state, subject.reason], ["ready", ""]);
+    assertEquals([subject.state, subject.reason], ["ready", "it passes its checks"]);
   }
 });
 
@@ -86,7 +86,7 @@ Deno.test("Health: what counted toward going down does not count toward coming b
   assertEquals(subject.state, "down");
 });
 
-Deno.test("Health: gives the latest reason while it is down, none while it is ready", () => {
+Deno.test("Health: gives the latest reason, also once it is ready again", () => {
   const subject = health({ rise: 2 });
   subject.observe(REFUSED, 0);
   subject.observe(SLOW, 1);
@@ -94,7 +94,7 @@ Deno.test("Health: gives the latest reason while it is down, none while it is re
   subject.observe(OK, 2);
   assertEquals(subject.reason, "slow", "one success of two is not enough");
   subject.observe(OK, 3);
-  assertEquals(subject.reason, "");
+  assertEquals(subject.reason, "it passes its checks");
   subject.observe(SLOW, 4);
   assertEquals(subject.reason, "", "one failure of two is not enough");
 });

@@ -286,7 +286,7 @@ Deno.test("Pool.snapshot: tells all of each backend, in the order given", () => 
       name: "127.0.0.1:1",
       ...settings,
       state: "ready",
-      reason: "",
+      reason: "it passes its checks",
       entries: 12,
       errors: 1,
       inFlight: 1,
