@@ -105,7 +105,7 @@ export const OPTIONS = {
   slowStartMs: duration(0, {
     name: "slow-start",
     default: "",
-    help: "how long a server that comes back takes to get its whole share (10s, or 0s: see below)",
+    help: "how long a server that comes back takes to get its share (10s by counts, else 0s)",
   }),
   connectTimeoutMs: duration(10, {
     name: "connect-timeout",
