@@ -303,12 +303,11 @@ export class Balancer implements AsyncDisposable {
   }
 
   #stateChanged({ name, standing: { state, reason } }: Backend): void {
-    if (state === "ready") {
-      log.info("{name} is ready", { name });
-      return this.#queue.admit();
-    }
-    log.warning("{name} is {state}: {reason}", { name, state, reason });
-    this.#prober.doubt();
+    if (state === "ready") log.info("{name} is ready", { name });
+    else if (state === "down") log.warning("{name} is down: {reason}", { name, reason });
+    else log.info("{name} is {state}: {reason}", { name, state, reason });
+    if (state === "down") this.#prober.doubt();
+    this.#queue.admit(); // Those that wait can be served now, or never.
   }
 
   /** Something lacks descriptors or ports: what runs comes first, new clients wait outside. */

@@ -120,6 +120,23 @@ Deno.test("max: room that comes with another backend is used at once", async () 
   assertEquals(await first, ANSWER);
 });
 
+Deno.test("max: who waits for room is told at once when no backend is left", async () => {
+  const slow = new Slow();
+  await using server = slow.server;
+  const names = new Names();
+  names.addresses.set("web.test", ["127.0.0.1"]);
+  const settings = { ...TRUSTING, resolveMs: "1s" };
+  await using balancer = makeBalancer([`web.test:${server.port},max=1`], settings, names.lookup);
+  const first = askOnce(balancer.address.port, get("/1"));
+  await until(() => balancer.snapshot().carried === 1, "the first is carried");
+  const second = askOnce(balancer.address.port, get("/2"));
+  await until(() => balancer.snapshot().waiting === 1, "the second waits");
+  names.addresses.set("web.test", ["127.0.0.3"]);
+  assertMatch(await second, /^HTTP\/1.1 500 /, "the new address refuses, the old one drains");
+  slow.open();
+  assertEquals(await first, ANSWER);
+});
+
 Deno.test("backup: it serves while no other is ready, and no longer", async () => {
   await using backup = answering();
   const port = deadPort();
