@@ -155,11 +155,11 @@ export class Backend implements Candidate {
     this.order = order;
   }
 
-  /** Takes in what was seen of it; true when that is news. */
+  /** Takes in what was seen of it; true when that changed its state, or was the first to be seen. */
   observe(observation: Observation): boolean {
-    const flipped = this.health.observe(observation, this.now());
-    const changed = this.#settle();
-    return changed || (flipped && this.#steered === null);
+    const first = !this.health.isKnown && this.#steered === null;
+    this.health.observe(observation, this.now());
+    return this.#settle() || first;
   }
 
   /** Takes it out of use by hand, or puts it back; true when that changed its state. */
@@ -209,16 +209,14 @@ export class Backend implements Candidate {
   begin(): number {
     this.leased++;
     this.inFlight++;
-    return this.#count.sent();
+    return this.#count.begin();
   }
 
   /** Counts the end of a connection. */
   ended(how: LeaseEnd, epoch: number): void {
     this.inFlight--;
     if (how === "failed" || how === "refused") this.failures++;
-    if (how === "served") this.#count.served(epoch);
-    // What failed after the connect stays counted: a backend that fails must not look idle.
-    if (how === "refused" || how === "unasked") this.#count.unsent(epoch);
+    this.#count.ended(how, epoch);
   }
 
   #level(leastOfOthers: number | null): number {

@@ -33,13 +33,15 @@ export class Ejection {
   /** How long the last ejection was to last. One cut short asks no less of the backend. */
   #lengthMs = 0;
   #nextMs: number = EJECTION_MS.first;
+  /** Did it fail its checks since it was ejected? */
+  #failedChecks = false;
 
   /** Not ejected, and with no failure yet. */
   constructor(options: EjectionOptions) {
     this.#options = options;
   }
 
-  /** Is it ejected? It stays so until {@linkcode expire} or {@linkcode end}. */
+  /** Is it ejected? It stays so until {@linkcode end}. */
   get ejected(): boolean {
     return this.#untilMs !== Infinity;
   }
@@ -98,17 +100,22 @@ export class Ejection {
     this.#countsFromMs = Infinity;
   }
 
-  /** Ends the ejection if its time is over; true when it did. */
-  expire(nowMs: number): boolean {
-    if (nowMs < this.#untilMs) return false;
-    this.end(nowMs);
-    return true;
+  /**
+   * Takes in a check. True: it failed its checks since it was ejected and passes them again, so it
+   * has been mended or started anew, and what was held against it is no longer true. (One that
+   * passes them all the while is not better than it was.)
+   */
+  checked(passes: boolean): boolean {
+    const mended = passes && this.#failedChecks;
+    this.#failedChecks = this.ejected && !passes;
+    return mended;
   }
 
-  /** Ends the ejection whatever its time, because nobody else is ready. */
+  /** Ends the ejection: its time is over, it is mended, or nobody else is ready. */
   end(nowMs: number): void {
     if (!this.ejected) return;
     this.#untilMs = Infinity;
+    this.#failedChecks = false;
     this.#countsFromMs = nowMs;
   }
 }

@@ -1,11 +1,18 @@
 /**
  * How many entries a backend has: as it counted itself when it was last probed, plus what was sent
- * to it since. The load of a backend as `least-entries` sees it. Pure; used by the backend.
+ * to it that is not in that count. The load of a backend as `least-entries` sees it. Pure; used by
+ * the backend.
+ *
+ * What has not ended when a probe sets out is taken not to be in its count: most servers count what
+ * they have answered. One that counts earlier looks a little busier than it is, by what it has in
+ * flight, which is no lie.
  */
+
+import type { LeaseEnd } from "./lease.ts";
 
 /** The moment when a probe set out. */
 export interface CountMark {
-  /** Sent to the backend since its count was last read; it is in the new count. */
+  /** Sent to the backend since its count was last read, and ended: it is in the new count. */
   readonly sent: number;
   /** What of that it has served, for certain after its count was last read. */
   readonly served: number;
@@ -16,12 +23,15 @@ export interface CountMark {
 /** The count of one backend. */
 export class EntryCount {
   #probed = -1;
-  /** Added to its own count after a restart or an absence, so that it does not draw all traffic. */
+  /** Added to its own count, so that a restart, an absence or failures do not draw all traffic. */
   #levelling = 0;
-  /** Since its count was last read: what was sent to it, and what of that it has served. */
+  /** What was sent to it that is not in its count. */
   #sent = 0;
+  /** What of that has not ended. */
+  #inFlight = 0;
+  /** What was sent to it, and served, since its count was last read. */
   #served = 0;
-  /** Grows with each mark and each count: what was sent in an earlier one is settled by the counts. */
+  /** Grows with each mark and each count: what was sent in an earlier one may be in the count. */
   #epoch = 0;
 
   /** As last probed, plus what was sent since. */
@@ -32,7 +42,7 @@ export class EntryCount {
   /** What {@linkcode counted} needs to know about the moment when a probe set out. */
   mark(wasDown: boolean): CountMark {
     this.#epoch++;
-    return { sent: this.#sent, served: this.#served, wasDown };
+    return { sent: this.#sent - this.#inFlight, served: this.#served, wasDown };
   }
 
   /**
@@ -54,19 +64,19 @@ export class EntryCount {
     this.#levelling += Math.max(0, level - this.entries);
   }
 
-  /** Counts what is sent to it; returns what {@linkcode served} and {@linkcode unsent} want back. */
-  sent(): number {
+  /** Counts what is sent to it; returns what {@linkcode ended} wants back. */
+  begin(): number {
     this.#sent++;
+    this.#inFlight++;
     return this.#epoch;
   }
 
-  /** It has served what was sent then. */
-  served(epoch: number): void {
-    if (epoch === this.#epoch) this.#served++;
-  }
-
-  /** What was counted as sent then never was. */
-  unsent(epoch: number): void {
-    if (epoch === this.#epoch) this.#sent--;
+  /** Takes in the end of what was sent then. */
+  ended(how: LeaseEnd, epoch: number): void {
+    this.#inFlight--;
+    if (how === "served" && epoch === this.#epoch) this.#served++;
+    if (how === "refused" || how === "unasked" || how === "failed") this.#sent--;
+    // A backend that fails must not look idle, and many do not count what they fail.
+    if (how === "failed") this.#levelling++;
   }
 }

@@ -18,6 +18,7 @@ const FAILURE_MS = { min: 1000, max: 3_600_000 } as const;
 export class Latency {
   #averageMs = 0;
   #heardMs = -Infinity;
+  #failedMs = -Infinity;
 
   /** The average at that moment, in milliseconds; 0 while nothing is known. */
   at(nowMs: number): number {
@@ -37,10 +38,15 @@ export class Latency {
     if (tookMs > this.at(nowMs)) this.answered(tookMs, nowMs);
   }
 
-  /** Takes in a failure: a backend that fails fast is not to look fast. */
+  /**
+   * Takes in a failure: a backend that fails fast is not to look fast. All that were waiting at the
+   * first failure count as one: a restart drops many at once.
+   */
   failed(tookMs: number, nowMs: number): void {
     const { min, max } = FAILURE_MS;
-    const penaltyMs = Math.min(max, Math.max(min, 2 * this.at(nowMs)));
+    const factor = nowMs - tookMs < this.#failedMs ? 1 : 2;
+    const penaltyMs = Math.min(max, Math.max(min, factor * this.at(nowMs)));
+    this.#failedMs = nowMs;
     this.answered(Math.max(tookMs, penaltyMs), nowMs);
   }
 

@@ -121,6 +121,7 @@ export class Pool implements Disposable {
       backend.counted(result.counts, mark, this.#leastEntriesBut(backend));
     }
     this.#news(backend, backend.observe(result));
+    if (backend.ejection.checked(backend.health.state === "ready")) this.#endEjection(backend);
   }
 
   /** Takes a backend down because a client's connection to it failed just now. */

@@ -22,6 +22,13 @@ function ejectAt(subject: Ejection, nowMs: number): number {
   return subject.untilMs - nowMs;
 }
 
+/** Ends it if its time is over; true when it was. */
+function expire(subject: Ejection, nowMs: number): boolean {
+  const over = nowMs >= subject.untilMs;
+  if (over) subject.end(nowMs);
+  return over;
+}
+
 /** Ejects, returns, fails one client, ejects and so on: how long each is to last. */
 function lengthsInTurn(subject: Ejection, times: number): number[] {
   let nowMs = 0;
@@ -31,15 +38,14 @@ function lengthsInTurn(subject: Ejection, times: number): number[] {
     subject.eject(nowMs);
     const lengthMs = subject.untilMs - nowMs;
     nowMs = subject.untilMs;
-    assertEquals(subject.expire(nowMs), true);
+    subject.end(nowMs);
     return lengthMs;
   });
 }
 
-Deno.test("Ejection: starts as not ejected, and never comes to an end then", () => {
+Deno.test("Ejection: starts as not ejected", () => {
   const subject = ejection();
   assertEquals([subject.ejected, subject.untilMs, subject.reason(0)], [false, Infinity, ""]);
-  assertEquals(subject.expire(1e12), false);
 });
 
 Deno.test("Ejection.failed: it is due after as many in a row as failuresMax says, not one sooner", () => {
@@ -72,17 +78,6 @@ Deno.test("Ejection.failed: who is due and not ejected stays due until a client 
   assertEquals(fail(subject, { times: 2, sentMs: 0 }), [false, true]);
 });
 
-Deno.test("Ejection.expire: ends it when its time is over, not a moment sooner, and once", () => {
-  const subject = ejection();
-  ejectAt(subject, 1000);
-  assertEquals([subject.ejected, subject.untilMs], [true, 11_000]);
-  assertEquals(subject.expire(10_999.9), false);
-  assertEquals(subject.ejected, true);
-  assertEquals(subject.expire(11_000), true);
-  assertEquals([subject.ejected, subject.untilMs], [false, Infinity]);
-  assertEquals(subject.expire(11_000), false);
-});
-
 Deno.test("Ejection.end: ends it whatever its time, and does nothing when there is none", () => {
   const subject = ejection();
   subject.end(0);
@@ -98,7 +93,7 @@ Deno.test("Ejection.eject: one who is ejected already is left as it is", () => {
   ejectAt(subject, 0);
   subject.eject(5000);
   assertEquals(subject.untilMs, 10_000);
-  subject.expire(10_000);
+  subject.end(10_000);
   subject.failed(RESET, 10_000);
   subject.eject(10_000);
   assertEquals(subject.untilMs, 30_000, "the second lasts 20 s");
@@ -109,7 +104,7 @@ Deno.test("Ejection: one client that is failed after the return is enough", () =
     const subject = ejection();
     ejectAt(subject, 0);
     if (early) subject.end(10_000);
-    else subject.expire(10_000);
+    else subject.end(10_000);
     assertEquals(subject.failed(RESET, 10_000), true, early ? "ended early" : "expired");
   }
 });
@@ -117,7 +112,7 @@ Deno.test("Ejection: one client that is failed after the return is enough", () =
 Deno.test("Ejection: with a client served after the return it takes the whole row again", () => {
   const subject = ejection();
   ejectAt(subject, 0);
-  subject.expire(10_000);
+  subject.end(10_000);
   subject.served(10_000);
   const due = fail(subject, { times: 5, sentMs: 10_000 });
   assertEquals(due, [false, false, false, false, true]);
@@ -137,10 +132,23 @@ Deno.test("Ejection: clients that were sent before the return count neither for 
   const subject = ejection();
   ejectAt(subject, 0);
   subject.served(0);
-  subject.expire(10_000);
+  subject.end(10_000);
   subject.served(9999);
   assertEquals(subject.failed(RESET, 9999), false);
   assertEquals(subject.failed(RESET, 10_000), true, "neither has ended the row");
+});
+
+Deno.test("Ejection.checked: one that fails its checks and passes them again is mended", () => {
+  const subject = ejection();
+  assertEquals([false, true].map((passes) => subject.checked(passes)), [false, false]);
+  subject.checked(false);
+  ejectAt(subject, 0);
+  const checks = [true, true, false, false, true, true].map((passes) => subject.checked(passes));
+  assertEquals(checks, [false, false, false, false, true, false], "what was before does not count");
+  subject.checked(false);
+  subject.end(1000);
+  ejectAt(subject, 1000);
+  assertEquals(subject.checked(true), false, "nor what was in the ejection before");
 });
 
 Deno.test("Ejection: lasts twice as long each time, from 10 s up to 5 min", () => {
@@ -204,7 +212,7 @@ Deno.test("Ejection.reason: says how many failed, how the last did, and when it 
   }
   subject.failed("first byte timed out", 0);
   assertEquals(subject.reason(0), text(10), "a client sent before the ejection changed it");
-  subject.expire(12_000);
+  subject.end(12_000);
   assertEquals(subject.reason(12_000), "");
 });
 
@@ -212,7 +220,7 @@ Deno.test("Ejection.reason: counts the row on over a return, and does not call o
   const subject = ejection({ failuresMax: 1 });
   const reasons = ["connection refused", RESET].map((reason, at) => {
     const nowMs = 10_000 * at;
-    subject.expire(nowMs);
+    subject.end(nowMs);
     subject.failed(reason, nowMs);
     subject.eject(nowMs);
     return subject.reason(nowMs);
@@ -234,7 +242,7 @@ Deno.test("Ejection: agrees with a look back over all that happened, in any orde
     for (let step = 0; step < 300; step++) {
       const place = `seed ${seed}, step ${step}`;
       nowMs += random.pick([0, 100, 3000, 20_000]);
-      if (random.chance(0.5)) assertEquals(subject.expire(nowMs), model.expire(nowMs), place);
+      if (random.chance(0.5)) assertEquals(expire(subject, nowMs), model.expire(nowMs), place);
       if (random.chance(0.03)) {
         subject.end(nowMs);
         model.end(nowMs);

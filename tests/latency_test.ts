@@ -55,7 +55,7 @@ Deno.test("Latency: with steady answers it stays between the average and the lon
 Deno.test("Latency: a failure counts as a second at least, then twice what is known, up to an hour", () => {
   const latency = new Latency();
   const seen = Array.from({ length: 14 }, () => {
-    latency.failed(1, 0);
+    latency.failed(0, 0);
     return latency.at(0);
   });
   assertEquals(seen, [
@@ -63,6 +63,14 @@ Deno.test("Latency: a failure counts as a second at least, then twice what is kn
     3_600_000,
     3_600_000,
   ]);
+});
+
+Deno.test("Latency: all that waited at the first failure count as one, who came later counts anew", () => {
+  const latency = new Latency();
+  for (const tookMs of [500, 1, 300]) latency.failed(tookMs, 0);
+  assertEquals(latency.at(0), 1000);
+  latency.failed(0, 0);
+  assertEquals(latency.at(0), 2000);
 });
 
 Deno.test("Latency: a failure that took long counts as long as it took", () => {

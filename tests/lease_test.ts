@@ -22,9 +22,9 @@ Deno.test("Lease: counts as soon as it is made, and until it is given back", () 
   const first = leaseOf(subject);
   {
     using _second = leaseOf(subject);
-    assertEquals([subject.inFlight, subject.leased, subject.mark().sent], [2, 2, 2]);
+    assertEquals([subject.inFlight, subject.leased, subject.entries], [2, 2, 2]);
   }
-  assertEquals([subject.inFlight, subject.leased, subject.mark().sent], [1, 2, 2]);
+  assertEquals([subject.inFlight, subject.leased, subject.entries], [1, 2, 2]);
   first[Symbol.dispose]();
   assertEquals([subject.inFlight, subject.failures], [0, 0]);
 });

@@ -537,6 +537,19 @@ Deno.test("Pool: refused connections count for an ejection like other failures",
   assertEquals(bench.backend(1).state, "down", "its checks succeed, its clients are refused");
 });
 
+Deno.test("Pool: one that was ejected and then restarts is back with its checks", () => {
+  using bench = new Bench(2, { ejectAfter: 2 });
+  bench.counted(0, 0);
+  for (let client = 0; client < 2; client++) failAt(bench, 1);
+  bench.late(1);
+  bench.countedOne(1, 0);
+  assertEquals(bench.backend(1).state, "down", "late once is not down");
+  for (let probe = 0; probe < 2; probe++) bench.late(1);
+  bench.countedOne(1, 0);
+  assertEquals(bench.backend(1).state, "ready");
+  assertEquals(bench.news, ["1 ready", "2 ready", "1 down", "1 ready"]);
+});
+
 Deno.test("Pool: what comes back ramps up instead of being flooded", async () => {
   using bench = new Bench(2, { slowStartMs: 10_000 });
   bench.counted(1000, 1000);

@@ -1,5 +1,6 @@
 /** The report for people: tables aligned for a terminal, and the same in Markdown for the README. Pure. */
 
+import { layOut, type Table } from "../support/table.ts";
 import { type Goal, type IdleRow, type LoadRow } from "./figures.ts";
 import { IDLE_CLIENTS } from "./idle.ts";
 import { DISTURBED_SHARE } from "./load.ts";
@@ -18,21 +19,22 @@ export interface Report {
   readonly goals: readonly Goal[];
 }
 
-interface Table {
-  readonly header: readonly string[];
-  readonly rows: readonly (readonly string[])[];
-}
+const TEXT_COLUMNS = 2;
 
 /** Tables with aligned columns: the two of text to the left, numbers to the right. */
 export function terminalReport(report: Report): string {
-  const tables = tablesOf(report).map((table) => layOut(table, { isMarkdown: false }));
+  const tables = tablesOf(report).map((table) =>
+    layOut(table, { isMarkdown: false, textColumns: TEXT_COLUMNS })
+  );
   return [`${provenance(report)}\n`, ...tables, notes(report)].filter((part) => part !== "")
     .join("\n");
 }
 
 /** The same as Markdown. */
 export function markdownReport(report: Report): string {
-  const tables = tablesOf(report).map((table) => layOut(table, { isMarkdown: true }));
+  const tables = tablesOf(report).map((table) =>
+    layOut(table, { isMarkdown: true, textColumns: TEXT_COLUMNS })
+  );
   return [...tables, `${provenance(report)}\n`, notes(report)].filter((part) => part !== "")
     .join("\n");
 }
@@ -114,24 +116,4 @@ function goalTable(goals: readonly Goal[]): Table {
       isReached ? "yes" : "NO",
     ]),
   };
-}
-
-const TEXT_COLUMNS = 2;
-
-function layOut({ header, rows }: Table, options: { readonly isMarkdown: boolean }): string {
-  const widths = header.map((title, column) =>
-    Math.max(3, title.length, ...rows.map((row) => row[column]?.length ?? 0))
-  );
-  const line = (cells: readonly string[]): string => {
-    const padded = cells.map((cell, column) => {
-      const width = widths[column] ?? 0;
-      return column < TEXT_COLUMNS ? cell.padEnd(width) : cell.padStart(width);
-    });
-    return options.isMarkdown ? `| ${padded.join(" | ")} |\n` : `${padded.join("  ").trimEnd()}\n`;
-  };
-  const rule = widths.map((width, column) => {
-    const dashes = "-".repeat(width);
-    return options.isMarkdown && column >= TEXT_COLUMNS ? `${dashes.slice(1)}:` : dashes;
-  });
-  return [header, rule, ...rows].map(line).join("");
 }
