@@ -10,6 +10,13 @@ const MAX = { min: 1, max: 1_000_000 } as const;
 /** What may stand behind a comma. */
 type Settings = Omit<BackendSettings, "address">;
 
+/** What may stand behind a comma, for people. */
+export const BACKEND_SETTINGS: Readonly<Record<string, string>> = {
+  "weight=N": `its share compared with others, ${WEIGHT.min} to ${WEIGHT.max} (default 1)`,
+  "max=N": "the most connections that it is given at once; if all are full, clients wait",
+  "backup": "it is used only when no other server is ready",
+};
+
 /** What holds for a server that is given without settings. */
 const DEFAULTS: Settings = { weight: 1, max: Infinity, backup: false };
 
@@ -34,7 +41,8 @@ function parseSetting(text: string): [name: keyof Settings, value: number | true
   const [, name, value = ""] = /^(weight|max)=(.*)$/s.exec(text) ?? [];
   if (name === "weight") return [name, parseNumber(name, value, WEIGHT)];
   if (name === "max") return [name, parseNumber(name, value, MAX)];
-  throw new RangeError("unknown setting behind a comma; expected weight=N, max=N or backup");
+  const known = Object.keys(BACKEND_SETTINGS).join(", ").replace(/, (?=[^,]*$)/, " or ");
+  throw new RangeError(`unknown setting behind a comma; expected ${known}`);
 }
 
 function parseNumber(name: string, text: string, bounds: { min: number; max: number }): number {

@@ -1,6 +1,7 @@
 /** The command line: arguments to a {@linkcode Config}, and the texts of help. Pure. */
 // @ts-types="./std_parse_args.d.ts"
 import { parseArgs } from "@std/cli/parse-args";
+import { BACKEND_SETTINGS } from "./backend_argument.ts";
 import {
   type Config,
   ConfigError,
@@ -63,16 +64,15 @@ export function usage(): string {
     "",
     "Takes clients on PORT and sends each to the best SERVER.",
     "PORT:   8080, 127.0.0.1:8080 or [::1]:8080 (0: any free port)",
-    "SERVER: 1234 (this machine), host:1234 or [::1]:1234; with its share of the clients where they",
-    "        differ: host:1234,weight=3 (1 to 1000, default 1)",
+    "SERVER: 1234 (this machine), host:1234 or [::1]:1234; behind commas, as in host:1234,weight=3:",
+    ...Object.entries(BACKEND_SETTINGS).map(([form, help]) => `        ${form.padEnd(9)} ${help}`),
     "",
     "Options, in any order and among the ports:",
     ...rows.map(([left, right]) => `  ${left.padEnd(width)}${right}`),
     "",
     "Policies, by --policy NAME:",
     ...policies,
-    "In doubt leave --policy out; take ip-hash for servers with sessions, least-connections for",
-    "requests of very different lengths.",
+    "In doubt take least-connections, or ip-hash for servers with sessions.",
     "",
     "A TIME carries its unit: 250ms, 3s, 10m. Exit codes: 0 stopped, 1 could not start, 2 usage.",
     "",
@@ -88,6 +88,12 @@ export function optionsTable(): string {
     return `| ${flag}\`--${option.name} ${value}\` | ${initial} | ${option.help} |`;
   });
   return ["| Option | Default | What it sets |", "| --- | --- | --- |", ...rows].join("\n");
+}
+
+/** The README's table of what may be set for single servers, in Markdown. */
+export function backendSettingsTable(): string {
+  const rows = Object.entries(BACKEND_SETTINGS).map(([form, help]) => `| \`${form}\` | ${help} |`);
+  return ["| Setting | What it sets |", "| --- | --- |", ...rows].join("\n");
 }
 
 /** The README's table of policies, in Markdown. */
