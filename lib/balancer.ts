@@ -9,10 +9,12 @@ import { type Address, formatAddress } from "./address.ts";
 import type { Backend } from "./backend.ts";
 import type { BackendSnapshot } from "./backend_snapshot.ts";
 import { Buffers } from "./buffers.ts";
-import { Carrier, type CarrierSnapshot } from "./carrier.ts";
+import type { Carrier, CarrierSnapshot } from "./carrier.ts";
 import { systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
+import { ConnectionCarrier } from "./connection_carrier.ts";
 import { Deadlines } from "./deadlines.ts";
+import { RequestCarrier } from "./http1/request_carrier.ts";
 import { log } from "./log.ts";
 import { systemLookup } from "./lookup.ts";
 import { Pool } from "./pool.ts";
@@ -60,7 +62,8 @@ export class Balancer implements AsyncDisposable {
     this.#pool = this.#makePool();
     this.#resolver = this.#makeResolver(lookup);
     this.#prober = this.#makeProber();
-    this.#carrier = new Carrier({
+    const CarrierOfMode = config.mode === "http" ? RequestCarrier : ConnectionCarrier;
+    this.#carrier = new CarrierOfMode({
       config,
       pool: this.#pool,
       deadlines: this.#deadlines,
@@ -191,11 +194,13 @@ export class Balancer implements AsyncDisposable {
     log[level]("Serving: {ready} of {all} servers ready", counts);
   }
 
-  #stateChanged({ name, standing: { state, reason } }: Backend): void {
+  #stateChanged(backend: Backend): void {
+    const { name, standing: { state, reason } } = backend;
     if (state === "ready") log.info("{name} is ready", { name });
     else if (state === "down") log.warning("{name} is down: {reason}", { name, reason });
     else log.info("{name} is {state}: {reason}", { name, state, reason });
     if (state === "down") this.#prober.doubt();
+    if (state !== "ready") this.#carrier.dropIdle(backend);
     this.#carrier.admit(); // Those that wait can be served now, or never.
   }
 

@@ -1,32 +1,23 @@
 /**
- * The carrier: takes accepted connections, lets them wait in the queue, has N bridges carry them to
- * backends, and sees out those that cannot be served. The balancer gives it connections.
- *
- * Invariants: no more than N bridges; each client that comes in is closed in the end.
+ * What lies between an accepted connection and the backends: one way for whole connections, another
+ * for requests. The balancer gives it connections.
  */
-import { type Answers, bridge, type BridgeOptions } from "./bridge.ts";
+import type { Backend } from "./backend.ts";
 import type { Buffers } from "./buffers.ts";
-import { Client } from "./client.ts";
 import type { Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import type { Deadlines } from "./deadlines.ts";
-import { Dialer } from "./dial.ts";
-import type { Lease } from "./lease.ts";
-import { Lingering } from "./lingering.ts";
-import { log } from "./log.ts";
 import type { Pool } from "./pool.ts";
-import { Roster } from "./roster.ts";
-import { WaitingQueue } from "./waiting_queue.ts";
 
 /** How many clients are where. */
 export interface CarrierSnapshot {
-  /** Clients that a bridge carries. */
+  /** Clients, or in http mode requests, that a bridge carries. */
   readonly carried: number;
-  /** Clients that wait for a bridge, or for a backend with room. */
+  /** Those that wait for a bridge, or for a backend with room. */
   readonly waiting: number;
   /** Clients that have been served or turned away, and have not closed yet. */
   readonly lingering: number;
-  /** Clients turned away since the start because too many waited, or one for too long. */
+  /** Those turned away since the start because too many waited, or one for too long. */
   readonly turnedAway: number;
 }
 
@@ -42,164 +33,26 @@ export interface CarrierOptions {
   readonly buffers: Buffers;
   /** The source of time. */
   readonly clock: Clock;
-  /** Called with each client that a bridge takes. */
+  /** Called with each client, or request, that a bridge takes. */
   readonly onRequest: () => void;
   /** Called when this process or machine lacks the means to connect, with the reason. */
   readonly onExhausted: (state: string) => void;
 }
 
-const ENCODER = new TextEncoder();
-const HTTP_ANSWERS: Answers = {
-  nobody: ENCODER.encode("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"),
-  busy: ENCODER.encode(
-    "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n",
-  ),
-};
-const NO_ANSWERS: Answers = { nobody: new Uint8Array(0), busy: new Uint8Array(0) };
-/** The most clients that may be on their way out at once. */
-const LINGERING_MAX = 4096;
-
-/** Carries whole connections. */
-export class Carrier {
-  readonly #options: CarrierOptions;
-  readonly #answers: Answers;
-  readonly #queue: WaitingQueue<Client, Lease | null>;
-  readonly #lingering: Lingering;
-  readonly #bridgeOptions: BridgeOptions;
-  readonly #carried = new Roster<Client>();
-  readonly #bridges = new Set<Promise<void>>();
-  #open = false;
-  #turnedAway = 0;
-
-  /** Clients wait until {@linkcode open}. */
-  constructor(options: CarrierOptions) {
-    const { config, pool, deadlines } = options;
-    this.#options = options;
-    this.#answers = config.mode === "tcp" ? NO_ANSWERS : HTTP_ANSWERS;
-    this.#queue = new WaitingQueue({
-      lengthMax: config.queueMax,
-      timeoutMs: config.queueTimeoutMs,
-      deadlines,
-      admit: (client) => pool.acquire(client),
-      onTimeout: (client) => this.#turnAway(client),
-    });
-    this.#lingering = new Lingering({
-      timeoutMs: config.lingerTimeoutMs,
-      countMax: LINGERING_MAX,
-      deadlines,
-    });
-    this.#bridgeOptions = this.#makeBridgeOptions();
-  }
-
+/** Carries what clients want to backends. */
+export interface Carrier {
   /** How many clients are where right now. */
-  snapshot(): CarrierSnapshot {
-    return {
-      carried: this.#carried.size,
-      waiting: this.#queue.length,
-      lingering: this.#lingering.size,
-      turnedAway: this.#turnedAway,
-    };
-  }
-
+  snapshot(): CarrierSnapshot;
   /** Takes in a new connection, which is the carrier's from now on. */
-  receive(conn: Deno.TcpConn): void {
-    const { config, deadlines, buffers } = this.#options;
-    const client = new Client(conn, deadlines.now, buffers);
-    if (this.#open && this.#queue.idle === 0 && this.#bridges.size < config.parallel) {
-      this.#startBridge();
-    }
-    const place = this.#queue.offer(client);
-    if (place === "full") this.#turnAway(client);
-    if (place === "waits") this.#watchWaiting(client);
-  }
-
+  receive(conn: Deno.TcpConn): void;
   /** From now on clients are carried, those first that have come by now. */
-  open(): void {
-    this.#open = true;
-    const { parallel } = this.#options.config;
-    while (this.#queue.length > this.#queue.idle && this.#bridges.size < parallel) {
-      this.#startBridge();
-    }
-  }
-
+  open(): void;
   /** Looks who of those that wait can go on: there may be room, or nobody left to wait for. */
-  admit(): void {
-    this.#queue.admit();
-  }
-
+  admit(): void;
+  /** A backend is not to be sent anything for now: no connection to it is kept for later. */
+  dropIdle(backend: Backend): void;
   /** Takes nobody in any more. Resolves when all that came in are closed. */
-  async drain(): Promise<void> {
-    this.#queue.close();
-    if (this.#left > 0) log.info("Draining: {left} clients left", { left: this.#left });
-    await Promise.all([...this.#bridges]);
-    await this.#lingering.settled();
-  }
-
+  drain(): Promise<void>;
   /** Closes all that are still there. */
-  cut(): void {
-    const left = this.#left;
-    if (left > 0) log.warning("Closing {left} clients that are not finished", { left });
-    this.#queue.close();
-    for (const client of this.#queue.drop()) client[Symbol.dispose]();
-    // Connects, tunnels and lingering closes end as if their time were over, and their clients with
-    // them: a tunnel that only waits for its backend would not notice that the client is closed.
-    this.#options.deadlines.expireAll();
-    for (const client of this.#carried) client[Symbol.dispose]();
-  }
-
-  get #left(): number {
-    return this.#carried.size + this.#queue.length + this.#lingering.size;
-  }
-
-  #makeBridgeOptions(): BridgeOptions {
-    const { config, pool, deadlines, buffers, clock, onRequest, onExhausted } = this.#options;
-    return {
-      queue: this.#queue,
-      pool,
-      lingering: this.#lingering,
-      answers: this.#answers,
-      dialer: new Dialer({ timeoutMs: config.connectTimeoutMs, deadlines }),
-      exhaustedTimeoutMs: config.queueTimeoutMs,
-      tunnel: {
-        http: config.mode === "bridge",
-        firstByteTimeoutMs: config.firstByteTimeoutMs,
-        idleTimeoutMs: config.idleTimeoutMs,
-        lingerTimeoutMs: config.mode === "tcp" ? config.idleTimeoutMs : config.lingerTimeoutMs,
-        deadlines,
-        buffers,
-      },
-      deadlines,
-      clock,
-      onTake: (client) => {
-        this.#carried.add(client);
-        onRequest();
-      },
-      onLeave: (client) => this.#carried.delete(client),
-      onWait: (client) => {
-        this.#queue.giveBack(client);
-        this.#watchWaiting(client);
-      },
-      onExhausted,
-      onDefect: (error) => log.error("A defect of this program: {error}", { error: String(error) }),
-    };
-  }
-
-  #startBridge(): void {
-    const running = bridge(this.#bridgeOptions);
-    this.#bridges.add(running);
-    running.finally(() => this.#bridges.delete(running));
-  }
-
-  /** A client that hangs up while it waits gives its place up. */
-  async #watchWaiting(client: Client): Promise<void> {
-    const waits = (): boolean => this.#queue.has(client);
-    // In tcp mode a client that never says anything may still wait for what the backend says.
-    if (!await client.hangsUp(waits, { mayBeMute: this.#options.config.mode === "tcp" })) return;
-    if (this.#queue.leave(client)) client[Symbol.dispose]();
-  }
-
-  #turnAway(client: Client): void {
-    this.#turnedAway++;
-    this.#lingering.close(client, this.#answers.busy);
-  }
+  cut(): void;
 }

@@ -5,13 +5,17 @@
 import { type Address, formatAddress, isSame, parseAddress } from "./address.ts";
 import type { BackendSettings } from "./backend.ts";
 import { parseBackend } from "./backend_argument.ts";
+import { parseTrusted, type Trusted } from "./http1/trusted.ts";
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "./log.ts";
 import { POLICIES, type PolicyName } from "./policy/mod.ts";
 import type { ProbeKind } from "./probe.ts";
 import { parseWholeNumber } from "./whole_number.ts";
 
-/** How a client is carried: knowing HTTP's answers to a failure, or without a word of HTTP. */
-export type Mode = "bridge" | "tcp";
+/**
+ * How clients are carried: by the connection, with HTTP's answers to a failure (`bridge`) or without a
+ * word of HTTP (`tcp`); or request by request (`http`).
+ */
+export type Mode = "bridge" | "tcp" | "http";
 
 /** How backends are checked. `off`: only those that failed a client, by connecting to them. */
 export type HealthKind = ProbeKind | "off";
@@ -52,10 +56,10 @@ export const OPTIONS = {
     default: "3s",
     help: "probe the servers this often",
   }),
-  mode: choice<Mode>(["bridge", "tcp"], {
+  mode: choice<Mode>(["bridge", "tcp", "http"], {
     name: "mode",
     default: "bridge",
-    help: "bridge: HTTP, connection by connection; tcp: any protocol",
+    help: "bridge: HTTP, connection by connection; tcp: any protocol; http: request by request",
   }),
   policy: {
     ...choice<PolicyName>(Object.keys(POLICIES) as PolicyName[], {
@@ -119,9 +123,31 @@ export const OPTIONS = {
   }),
   idleTimeoutMs: duration(100, {
     name: "idle-timeout",
-    default: "10m",
-    help: "a connection without a byte for this long is closed",
+    default: "",
+    help: "a connection without a byte for this long is closed (10m; in http mode 60s)",
   }),
+  headTimeoutMs: duration(100, {
+    name: "head-timeout",
+    default: "10s",
+    help: "http mode: how long a client may take to send the head of a request",
+  }),
+  keepAliveTimeoutMs: duration(100, {
+    name: "keep-alive-timeout",
+    default: "60s",
+    help: "http mode: how long a client may wait before its next request",
+  }),
+  backendKeepAliveMs: duration(0, {
+    name: "backend-keep-alive",
+    default: "4s",
+    help: "http mode: how long a connection to a server is kept for the next request",
+  }),
+  trustProxy: {
+    name: "trust-proxy",
+    value: "LIST",
+    default: "",
+    help: "http mode: proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8,loopback",
+    parse: parseTrusted,
+  },
   lingerTimeoutMs: duration(100, {
     name: "linger-timeout",
     default: "5s",
@@ -161,7 +187,7 @@ export type Setting = keyof typeof OPTIONS;
 export type ValueOf<K extends Setting> = ReturnType<(typeof OPTIONS)[K]["parse"]>;
 
 /** The settings whose default depends on others. */
-export type Dependent = "policy" | "slowStartMs";
+export type Dependent = "policy" | "slowStartMs" | "idleTimeoutMs" | "trustProxy";
 
 /** The values of all other settings. */
 export type Values = { readonly [K in Exclude<Setting, Dependent>]: ValueOf<K> };
@@ -174,6 +200,12 @@ export interface Config extends Values {
   readonly backends: readonly BackendSettings[];
   /** How a backend is chosen. */
   readonly policy: PolicyName;
+  /** A connection without a byte for this long is closed. */
+  readonly idleTimeoutMs: number;
+  /** The same where a client and a backend have agreed on another protocol, in http mode. */
+  readonly upgradedIdleTimeoutMs: number;
+  /** Proxies whose word on those before them is taken. */
+  readonly trustProxy: Trusted;
   /** How long a backend that comes back takes to get its whole share; 0: no time. */
   readonly slowStartMs: number;
 }
@@ -203,6 +235,11 @@ export class ConfigError extends Error {
 const BACKENDS_MAX = 10_000;
 /** The default of --slow-start for policies that would rush to a backend that comes back. */
 const SLOW_START_MS = 10_000;
+/** The default of --idle-timeout. */
+const IDLE_MS: Readonly<Record<Mode, number>> = { bridge: 600_000, tcp: 600_000, http: 60_000 };
+/** The same for what has been upgraded: a WebSocket may be quiet for long. */
+const UPGRADED_IDLE_MS = 600_000;
+const TRUST_NOBODY: Trusted = { isTrusted: () => false };
 
 /** Validates everything. Throws a {@linkcode ConfigError} at the first thing that is wrong. */
 export function makeConfig(source: ConfigSource): Config {
@@ -212,6 +249,9 @@ export function makeConfig(source: ConfigSource): Config {
   const config: Config = {
     ...settings,
     policy,
+    idleTimeoutMs: settings.idleTimeoutMs ?? IDLE_MS[settings.mode],
+    upgradedIdleTimeoutMs: settings.idleTimeoutMs ?? UPGRADED_IDLE_MS,
+    trustProxy: settings.trustProxy ?? TRUST_NOBODY,
     slowStartMs: settings.slowStartMs ?? (POLICIES[policy].rushes ? SLOW_START_MS : 0),
     listen: readArgument("PORT", source.listen, parseListen),
     backends: source.backends.map((text) => readArgument("SERVER", text, parseBackend)),

@@ -57,6 +57,13 @@ export class Lease implements Disposable {
     this.#reason = reason;
   }
 
+  /** The connection, kept from earlier, had ended by itself: it begins anew. */
+  restart(): void {
+    this.#waitsMs = this.backend.now();
+    this.#connectMs = 0;
+    this.#owed = false;
+  }
+
   /** There is a connection. A client that is slow to speak is not waiting from here on. */
   connected(): void {
     const nowMs = this.backend.now();

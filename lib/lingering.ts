@@ -6,8 +6,23 @@
  *
  * It happens beside the bridges, so a client that is slow to take its refusal holds none.
  */
-import type { Client } from "./client.ts";
 import type { Deadlines, Expiring } from "./deadlines.ts";
+
+/** Whom to see out: a client, in the mode's own form. */
+export interface Departing extends Disposable {
+  /** The connection. */
+  readonly conn: Pick<Deno.TcpConn, "write" | "closeWrite">;
+  /** Has this side closed it? */
+  readonly closed: boolean;
+  /** Has the client ended its side of the stream? */
+  readonly ended: boolean;
+  /** Is a read under way? */
+  readonly receiving: boolean;
+  /** Forgets what is held. Not while a read is under way. */
+  dropHeld(): void;
+  /** Waits until more is held, or the client has ended. Rejects when it broke the connection. */
+  receive(): Promise<void>;
+}
 
 /** The limits of all lingering closes. */
 export interface LingeringOptions {
@@ -39,7 +54,7 @@ export class Lingering {
   }
 
   /** Takes a client over and sees it out. Returns at once. */
-  close(client: Client, lastBytes: Uint8Array = NOTHING): void {
+  close(client: Departing, lastBytes: Uint8Array = NOTHING): void {
     if (client.closed) return;
     if (client.ended && lastBytes.length === 0) return client[Symbol.dispose]();
     const closing = new Closing(client, this.#options);
@@ -57,12 +72,12 @@ export class Lingering {
 
 class Closing implements Expiring {
   place: number = -1;
-  readonly #client: Client;
+  readonly #client: Departing;
   readonly #options: LingeringOptions;
   readonly #startedMs: number;
   #activeMs: number;
 
-  constructor(client: Client, options: LingeringOptions) {
+  constructor(client: Departing, options: LingeringOptions) {
     this.#client = client;
     this.#options = options;
     this.#startedMs = this.#activeMs = options.deadlines.now;

@@ -1,0 +1,156 @@
+/**
+ * Carries one client to a backend: a lease on the one that the policy picks; a connection to it; a
+ * tunnel. What fails before the answer begins moves on to the next untried backend; when none is
+ * left the client is told so. Called by a bridge.
+ *
+ * Every path ends with the client closed, handed to the lingering close, or back in the queue.
+ */
+import type { Client } from "./client.ts";
+import { type Clock, pause } from "./clock.ts";
+import type { Deadlines } from "./deadlines.ts";
+import type { Dialer } from "./dial.ts";
+import { BalancerError } from "./errors.ts";
+import type { Lease } from "./lease.ts";
+import type { Lingering } from "./lingering.ts";
+import type { Pool } from "./pool.ts";
+import { Tunnel, type TunnelOptions } from "./tunnel.ts";
+import type { WaitingQueue } from "./waiting_queue.ts";
+
+/** What clients are told when they cannot be served. */
+export interface Answers {
+  /** No backend can be had. */
+  readonly nobody: Uint8Array;
+  /** Too many wait, or one waited for too long. */
+  readonly busy: Uint8Array;
+}
+
+/** What carrying works with; the same for all clients. */
+export interface CarryOptions {
+  /** Is told when there may be room for those that wait. */
+  readonly queue: WaitingQueue<Client, Lease | null>;
+  /** Where backends come from. */
+  readonly pool: Pool;
+  /** Where clients go in the end. */
+  readonly lingering: Lingering;
+  /** What they are told; empty texts where the protocol is unknown. */
+  readonly answers: Answers;
+  /** What connects to backends. */
+  readonly dialer: Dialer;
+  /** How long a client waits while this machine lacks the means to connect, in milliseconds. */
+  readonly exhaustedTimeoutMs: number;
+  /** For the tunnels. */
+  readonly tunnel: TunnelOptions;
+  /** What watches all deadlines. */
+  readonly deadlines: Deadlines;
+  /** The source of time. */
+  readonly clock: Clock;
+  /** Called with a client for whom no backend has room now; it is no longer this bridge's. */
+  readonly onWait: (client: Client) => void;
+  /** Called when this process or machine lacks the means to connect, with the reason. */
+  readonly onExhausted: (state: string) => void;
+}
+
+/** Pauses while this machine is out of means: the first and the longest, in milliseconds. */
+const EXHAUSTED_PAUSE_MS = { first: 50, most: 1000 } as const;
+
+/** Carries a client, for whom there is that lease; null: nobody can serve it. */
+export async function carry(
+  client: Client,
+  first: Lease | null,
+  options: CarryOptions,
+): Promise<void> {
+  const { pool, queue, lingering, answers, clock } = options;
+  let lease: Lease | "wait" | null = first;
+  let pauseMs: number = EXHAUSTED_PAUSE_MS.first;
+  while (!client.closed) {
+    if (lease === null) return lingering.close(client, answers.nobody);
+    if (lease === "wait") return options.onWait(client);
+    const outcome = await attempt(client, lease, options);
+    if (outcome === "carried") return lingering.close(client);
+    if (outcome === "nobody") return lingering.close(client, answers.nobody);
+    queue.admit(); // There is room where the lease was.
+    if (outcome === "exhausted") {
+      if (hasWaitedTooLong(client, options)) return lingering.close(client, answers.busy);
+      await pause(pauseMs, clock);
+      pauseMs = Math.min(2 * pauseMs, EXHAUSTED_PAUSE_MS.most);
+    } else if (outcome === "unasked") {
+      if (!await firstBytes(client, options)) return lingering.close(client);
+    }
+    lease = pool.acquire(client);
+  }
+}
+
+/**
+ * What became of one try: the client was `carried`; `nobody` can serve it; this machine is
+ * `exhausted`; the backend ended and was `unasked`, for the client had said nothing; or it `failed`
+ * the client, who does not come back to it.
+ */
+type Outcome = "carried" | "nobody" | "exhausted" | "unasked" | "failed";
+
+async function attempt(client: Client, given: Lease, options: CarryOptions): Promise<Outcome> {
+  using lease = given;
+  const { backend } = lease;
+  let conn: Deno.TcpConn;
+  try {
+    conn = await options.dialer.dial(backend);
+  } catch (error) {
+    return client.closed ? "carried" : notConnected({ client, lease, error }, options);
+  }
+  lease.connected();
+  const tunnel = new Tunnel({ client, backend: conn, observer: lease }, options.tunnel);
+  const end = await tunnel.run();
+  backend.bytesUp += tunnel.bytesUp;
+  backend.bytesDown += tunnel.bytesDown;
+  if (end === "carried") return "carried";
+  if (end === "silent") return "nobody";
+  return client.held === 0 ? "unasked" : failed(client, lease);
+}
+
+interface NotConnected {
+  readonly client: Client;
+  readonly lease: Lease;
+  readonly error: unknown;
+}
+
+/** Says so where it matters, and whose fault it was. */
+function notConnected({ client, lease, error }: NotConnected, options: CarryOptions): Outcome {
+  if (!(error instanceof BalancerError)) throw error;
+  if (!error.retryable) {
+    lease.unasked();
+    options.onExhausted(error.state);
+    return "exhausted";
+  }
+  lease.refused(error.state);
+  if (lease.backend.state !== "down") options.pool.connectFailed(lease.backend, error.state);
+  return failed(client, lease);
+}
+
+function failed(client: Client, { backend }: Lease): "failed" {
+  client.tried = [...client.tried, backend];
+  return "failed";
+}
+
+/**
+ * A backend ended before the client had said anything. Nothing is lost, and whoever has just
+ * connected is about to speak: waits for that as long as a connect may take. False: the client
+ * is gone or has nothing to say.
+ */
+async function firstBytes(client: Client, options: CarryOptions): Promise<boolean> {
+  const { deadlines, dialer } = options;
+  const untilMs = deadlines.now + dialer.timeoutMs;
+  const wait = { place: -1, expiresAt: () => untilMs, expire: () => client[Symbol.dispose]() };
+  deadlines.watch(wait);
+  try {
+    while (client.held === 0 && !client.ended) await client.receive();
+    return client.held > 0;
+  } catch {
+    client[Symbol.dispose](); // It broke the connection, or its time is over.
+    return false;
+  } finally {
+    deadlines.unwatch(wait);
+  }
+}
+
+function hasWaitedTooLong(client: Client, options: CarryOptions): boolean {
+  return options.deadlines.now - client.acceptedMs >= options.exhaustedTimeoutMs;
+}

@@ -1,0 +1,186 @@
+/**
+ * The carrier of whole connections (bridge and tcp mode): takes accepted connections, lets them wait in the queue, has N bridges carry them to
+ * backends, and sees out those that cannot be served. The balancer gives it connections.
+ *
+ * Invariants: no more than N bridges; each client that comes in is closed in the end.
+ */
+import { bridge, type BridgeOptions } from "./bridge.ts";
+import type { Carrier, CarrierOptions, CarrierSnapshot } from "./carrier.ts";
+import { type Answers, carry, type CarryOptions } from "./carry.ts";
+import { Client } from "./client.ts";
+import { Dialer } from "./dial.ts";
+import type { Lease } from "./lease.ts";
+import { Lingering } from "./lingering.ts";
+import { log } from "./log.ts";
+import { Roster } from "./roster.ts";
+import { WaitingQueue } from "./waiting_queue.ts";
+
+const ENCODER = new TextEncoder();
+const HTTP_ANSWERS: Answers = {
+  nobody: ENCODER.encode("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"),
+  busy: ENCODER.encode(
+    "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n",
+  ),
+};
+const NO_ANSWERS: Answers = { nobody: new Uint8Array(0), busy: new Uint8Array(0) };
+/** The most clients that may be on their way out at once. */
+const LINGERING_MAX = 4096;
+
+/** Carries whole connections. */
+export class ConnectionCarrier implements Carrier {
+  readonly #options: CarrierOptions;
+  readonly #answers: Answers;
+  readonly #queue: WaitingQueue<Client, Lease | null>;
+  readonly #lingering: Lingering;
+  readonly #bridgeOptions: BridgeOptions<Client, Lease | null>;
+  readonly #carried = new Roster<Client>();
+  readonly #bridges = new Set<Promise<void>>();
+  #open = false;
+  #turnedAway = 0;
+
+  /** Clients wait until {@linkcode open}. */
+  constructor(options: CarrierOptions) {
+    const { config, pool, deadlines } = options;
+    this.#options = options;
+    this.#answers = config.mode === "tcp" ? NO_ANSWERS : HTTP_ANSWERS;
+    this.#queue = new WaitingQueue({
+      lengthMax: config.queueMax,
+      timeoutMs: config.queueTimeoutMs,
+      deadlines,
+      admit: (client) => pool.acquire(client),
+      onTimeout: (client) => this.#turnAway(client),
+    });
+    this.#lingering = new Lingering({
+      timeoutMs: config.lingerTimeoutMs,
+      countMax: LINGERING_MAX,
+      deadlines,
+    });
+    this.#bridgeOptions = this.#makeBridgeOptions();
+  }
+
+  /** How many clients are where right now. */
+  snapshot(): CarrierSnapshot {
+    return {
+      carried: this.#carried.size,
+      waiting: this.#queue.length,
+      lingering: this.#lingering.size,
+      turnedAway: this.#turnedAway,
+    };
+  }
+
+  /** Takes in a new connection, which is the carrier's from now on. */
+  receive(conn: Deno.TcpConn): void {
+    const { config, deadlines, buffers } = this.#options;
+    const client = new Client(conn, deadlines.now, buffers);
+    if (this.#open && this.#queue.idle === 0 && this.#bridges.size < config.parallel) {
+      this.#startBridge();
+    }
+    const place = this.#queue.offer(client);
+    if (place === "full") this.#turnAway(client);
+    if (place === "waits") this.#watchWaiting(client);
+  }
+
+  /** From now on clients are carried, those first that have come by now. */
+  open(): void {
+    this.#open = true;
+    const { parallel } = this.#options.config;
+    while (this.#queue.length > this.#queue.idle && this.#bridges.size < parallel) {
+      this.#startBridge();
+    }
+  }
+
+  /** Looks who of those that wait can go on: there may be room, or nobody left to wait for. */
+  admit(): void {
+    this.#queue.admit();
+  }
+
+  /** Nothing is kept here: each client has a connection of its own. */
+  dropIdle(): void {}
+
+  /** Takes nobody in any more. Resolves when all that came in are closed. */
+  async drain(): Promise<void> {
+    this.#queue.close();
+    if (this.#left > 0) log.info("Draining: {left} clients left", { left: this.#left });
+    await Promise.all([...this.#bridges]);
+    await this.#lingering.settled();
+  }
+
+  /** Closes all that are still there. */
+  cut(): void {
+    const left = this.#left;
+    if (left > 0) log.warning("Closing {left} clients that are not finished", { left });
+    this.#queue.close();
+    for (const client of this.#queue.drop()) client[Symbol.dispose]();
+    // Connects, tunnels and lingering closes end as if their time were over, and their clients with
+    // them: a tunnel that only waits for its backend would not notice that the client is closed.
+    this.#options.deadlines.expireAll();
+    for (const client of this.#carried) client[Symbol.dispose]();
+  }
+
+  get #left(): number {
+    return this.#carried.size + this.#queue.length + this.#lingering.size;
+  }
+
+  #makeBridgeOptions(): BridgeOptions<Client, Lease | null> {
+    const options = this.#makeCarryOptions();
+    return {
+      queue: this.#queue,
+      carry: (client, lease) => carry(client, lease, options),
+      onTake: (client) => {
+        this.#carried.add(client);
+        this.#options.onRequest();
+      },
+      onLeave: (client) => this.#carried.delete(client),
+      onDefect: (error, client) => {
+        log.error("A defect of this program: {error}", { error: String(error) });
+        client[Symbol.dispose]();
+      },
+    };
+  }
+
+  #makeCarryOptions(): CarryOptions {
+    const { config, pool, deadlines, buffers, clock, onExhausted } = this.#options;
+    return {
+      queue: this.#queue,
+      pool,
+      lingering: this.#lingering,
+      answers: this.#answers,
+      dialer: new Dialer({ timeoutMs: config.connectTimeoutMs, deadlines }),
+      exhaustedTimeoutMs: config.queueTimeoutMs,
+      tunnel: {
+        http: config.mode === "bridge",
+        firstByteTimeoutMs: config.firstByteTimeoutMs,
+        idleTimeoutMs: config.idleTimeoutMs,
+        lingerTimeoutMs: config.mode === "tcp" ? config.idleTimeoutMs : config.lingerTimeoutMs,
+        deadlines,
+        buffers,
+      },
+      deadlines,
+      clock,
+      onWait: (client) => {
+        this.#queue.giveBack(client);
+        this.#watchWaiting(client);
+      },
+      onExhausted,
+    };
+  }
+
+  #startBridge(): void {
+    const running = bridge(this.#bridgeOptions);
+    this.#bridges.add(running);
+    running.finally(() => this.#bridges.delete(running));
+  }
+
+  /** A client that hangs up while it waits gives its place up. */
+  async #watchWaiting(client: Client): Promise<void> {
+    const waits = (): boolean => this.#queue.has(client);
+    // In tcp mode a client that never says anything may still wait for what the backend says.
+    if (!await client.hangsUp(waits, { mayBeMute: this.#options.config.mode === "tcp" })) return;
+    if (this.#queue.leave(client)) client[Symbol.dispose]();
+  }
+
+  #turnAway(client: Client): void {
+    this.#turnedAway++;
+    this.#lingering.close(client, this.#answers.busy);
+  }
+}

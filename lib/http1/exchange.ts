@@ -1,0 +1,428 @@
+/**
+ * The exchange: one request and its answer over one connection to a backend. Called by the request
+ * carrier, which owns the request and the connection before and after.
+ *
+ * The request goes up and the answer comes down side by side, so that a backend may answer while
+ * the body still comes. Heads are built anew from what was understood; bodies are passed on as they
+ * come, with back-pressure.
+ *
+ * Invariants: nothing is sent to the client before the backend's head was read and found good; of
+ * the client's bytes behind a request with an Upgrade nothing is sent before the backend's 101; no
+ * promise is left to reject by itself.
+ */
+import type { Buffers } from "../buffers.ts";
+import type { Deadlines, Expiring } from "../deadlines.ts";
+import type { BackendConnection } from "./backend_connection.ts";
+import { BodyMover, type BodyObserver } from "./body.ts";
+import type { ClientRequest } from "./client_request.ts";
+import type { DateHeader } from "./date_header.ts";
+import { keepsAlive, type ResponseBody, responseBody } from "./framing.ts";
+import { isNamed, type RequestHead, type ResponseHead } from "./head_parser.ts";
+import { writeRequestHead, writeResponseHead } from "./head_writer.ts";
+import { type ConnectionOption, forwardedRequest, forwardedResponse } from "./headers.ts";
+import type { Session } from "./session.ts";
+
+/**
+ * What became of it: the whole answer is out (`answered`); the backend ended before its first byte
+ * (`unanswered`), or did not begin its answer in time (`silent`), or sent what is no answer
+ * (`malformed`); the client was too slow with its body (`slow client`), or sent what is no body (`bad
+ * client`), or is gone (`gone`); or the answer broke off in the middle (`cut`).
+ */
+export type ExchangeEnd =
+  | "answered"
+  | "unanswered"
+  | "silent"
+  | "malformed"
+  | "slow client"
+  | "bad client"
+  | "gone"
+  | "cut";
+
+/** Who is told how an exchange begins. */
+export interface ExchangeObserver {
+  /** The request is on its way to the backend. */
+  asked(): void;
+  /** The first bytes of the answer are here. */
+  answered(): void;
+}
+
+/** What an exchange works with; the same for all. */
+export interface ExchangeOptions {
+  /** How long a backend may take to begin its answer, in milliseconds. */
+  readonly firstByteTimeoutMs: number;
+  /** How long a body may stand still, in milliseconds. */
+  readonly idleTimeoutMs: number;
+  /** How long a connection with another protocol may stand still, in milliseconds. */
+  readonly upgradedIdleTimeoutMs: number;
+  /** The proxies whose word on those before them is taken. */
+  readonly isTrusted: (ip: string) => boolean;
+  /** The Host of requests that name none. */
+  readonly defaultHost: string;
+  /** The date of answers that have none. */
+  readonly date: DateHeader;
+  /** What watches the deadlines. */
+  readonly deadlines: Deadlines;
+  /** Where buffers come from. */
+  readonly buffers: Buffers;
+}
+
+/** What an exchange is between. */
+export interface ExchangeEnds {
+  /** The client's side. */
+  readonly request: ClientRequest;
+  /** The backend's side. */
+  readonly connection: BackendConnection;
+  /** Is told of each at most once. */
+  readonly observer: ExchangeObserver;
+}
+
+/** One request and its answer. */
+export class Exchange implements Expiring, BodyObserver {
+  /** For the deadlines. */
+  place: number = -1;
+  /** Why it ended as it did, where that is the backend's fault; in words for the log. */
+  reason = "";
+  /** May the client send another request? */
+  keepsClient = false;
+  /** May another request be sent over the backend's connection? */
+  keepsBackend = false;
+  /** For how long the backend says that it keeps its connection open, in its own words. */
+  keepAliveHeaders: ResponseHead["headers"] = [];
+  /** Bytes of the body that were sent to the backend. */
+  bytesUp = 0;
+  /** Bytes of the answer's body that were sent to the client. */
+  bytesDown = 0;
+
+  readonly #request: ClientRequest;
+  readonly #session: Session;
+  readonly #connection: BackendConnection;
+  readonly #observer: ExchangeObserver;
+  readonly #options: ExchangeOptions;
+  #activeMs: number;
+  #phase: "asking" | "answering" | "upgraded" = "asking";
+  #heard = false;
+  /** Is the whole request sent? */
+  #sent = false;
+  #upMover: BodyMover | null = null;
+  /** Why the exchange has to end, if it has. */
+  #verdict: ExchangeEnd | null = null;
+  #over = false;
+
+  /** Takes over both sides until {@linkcode run} returns. */
+  constructor(ends: ExchangeEnds, options: ExchangeOptions) {
+    this.#request = ends.request;
+    this.#session = ends.request.session;
+    this.#connection = ends.connection;
+    this.#observer = ends.observer;
+    this.#options = options;
+    this.#activeMs = options.deadlines.now;
+  }
+
+  /** Carries the request and its answer. Never rejects. */
+  async run(): Promise<ExchangeEnd> {
+    const { deadlines } = this.#options;
+    deadlines.watch(this);
+    const up = this.#up();
+    const down = await this.#down();
+    this.#over = true;
+    deadlines.unwatch(this);
+    this.#upMover?.stop();
+    if (this.#sent) await up;
+    this.bytesUp = this.#upMover?.bytes ?? 0;
+    const end = this.#verdict ?? down;
+    if (end !== "answered") this.keepsClient = this.keepsBackend = false;
+    return end;
+  }
+
+  /** Bytes have moved. */
+  active(): void {
+    this.#activeMs = this.#options.deadlines.now;
+  }
+
+  /** When this is given up if nothing moves. */
+  expiresAt(): number {
+    const { firstByteTimeoutMs, idleTimeoutMs, upgradedIdleTimeoutMs } = this.#options;
+    if (this.#phase === "upgraded") return this.#activeMs + upgradedIdleTimeoutMs;
+    const owed = this.#phase === "asking" && this.#sent;
+    return this.#activeMs + (owed ? firstByteTimeoutMs : idleTimeoutMs);
+  }
+
+  /** Gives it up, and says through whose fault. */
+  expire(): void {
+    if (this.#phase === "asking") {
+      const waitsForClient = !this.#sent && this.#session.receiving;
+      this.#judge(waitsForClient ? "slow client" : "silent");
+      const seconds = this.#options.firstByteTimeoutMs / 1000;
+      if (!waitsForClient) this.reason = `no first byte within ${seconds}s`;
+    } else {
+      this.#judge("cut");
+      this.#session[Symbol.dispose]();
+    }
+  }
+
+  /** Ends it for that reason, unless there is one already: closing the connection ends `down`. */
+  #judge(verdict: ExchangeEnd): void {
+    if (this.#over) return;
+    this.#verdict ??= verdict;
+    this.#connection[Symbol.dispose]();
+  }
+
+  /** The request. Never rejects. */
+  async #up(): Promise<void> {
+    const { framing, asksUpgrade } = this.#request;
+    try {
+      await this.#sendHead();
+      if (framing !== "none") {
+        await this.#sendBody(framing);
+      } else {
+        this.#sent = true;
+        if (!asksUpgrade) this.#watchClient();
+      }
+    } catch {
+      // The backend takes no more: that it has ended, or answers early, is seen from its side.
+    }
+  }
+
+  async #sendHead(): Promise<void> {
+    const { isTrusted, defaultHost, buffers } = this.#options;
+    const { head, framing, asksUpgrade, session } = this.#request;
+    const forwarded = forwardedRequest(head, {
+      framing,
+      connection: asksUpgrade ? "upgrade" : null,
+      clientIp: session.ip,
+      isTrusted: isTrusted(session.ip),
+      proto: "http",
+      defaultHost,
+    });
+    const buffer = roomFor(forwarded, buffers);
+    try {
+      this.#observer.asked();
+      await this.#write(
+        this.#connection.conn,
+        buffer.subarray(0, writeRequestHead(forwarded, buffer, 0)),
+      );
+    } finally {
+      buffers.give(buffer);
+    }
+  }
+
+  async #sendBody(framing: Exclude<ClientRequest["framing"], "none">): Promise<void> {
+    const mover = this.#upMover = new BodyMover({
+      reader: this.#session.reader,
+      framing,
+      sink: this.#connection.conn,
+      coding: framing === "chunked" ? "chunked" : "plain",
+      observer: this,
+      buffers: this.#options.buffers,
+    });
+    this.#request.bodyTouched = true;
+    const result = await mover.run();
+    if (result.end === "complete") {
+      this.#sent = true;
+      this.active();
+      this.#watchClient();
+    } else if (result.end === "malformed") {
+      this.#judge(this.#phase === "asking" ? "bad client" : "cut");
+    } else if (result.end === "short" || (result.end === "broken" && result.side === "reader")) {
+      this.#judge("gone");
+    }
+  }
+
+  /** Notices a client that breaks its connection while the backend works. */
+  #watchClient(): void {
+    const { reader } = this.#session;
+    if (reader.held > 0 || reader.ended) return;
+    // Not awaited: what comes is the next request, and the session's.
+    reader.fill().catch(() => this.#judge("gone"));
+  }
+
+  /** The answer. Never rejects. */
+  async #down(): Promise<ExchangeEnd> {
+    const { reader, parser } = this.#connection;
+    try {
+      for (;;) {
+        if (reader.held > 0) {
+          if (!this.#heard) this.#observer.answered();
+          this.#heard = true;
+          const parsed = parser.parse(reader.bytes);
+          if (parsed.state === "error") return this.#malformed(parsed.reason);
+          if (parsed.state === "complete") {
+            reader.consume(parsed.length);
+            const end = await this.#take(parsed.head);
+            if (end !== null) return end;
+            continue;
+          }
+        }
+        if (reader.ended) return this.#ended();
+        await reader.fill();
+        this.active();
+      }
+    } catch {
+      return this.#ended(); // It broke the connection, or was given up.
+    }
+  }
+
+  #ended(): ExchangeEnd {
+    if (this.#heard) return this.#malformed("a head that breaks off");
+    this.reason ||= "connection ended before the first byte";
+    return "unanswered";
+  }
+
+  #malformed(reason: string): ExchangeEnd {
+    this.reason ||= `it sent ${reason}`;
+    return "malformed";
+  }
+
+  /** Takes in a head; null: another follows. */
+  async #take(head: ResponseHead): Promise<ExchangeEnd | null> {
+    if (head.status === 101) return await this.#upgrade(head);
+    if (head.status >= 200) return await this.#answer(head);
+    // An interim answer (RFC 9110, 15.2); HTTP/1.0 knows none.
+    if (this.#request.head.minor === 1) await this.#sendInterim(head);
+    return null;
+  }
+
+  async #sendInterim(head: ResponseHead): Promise<void> {
+    const { date } = this.#options;
+    const forwarded = forwardedResponse(head, { framing: "none", connection: null, date });
+    await this.#sendToClient(forwarded, 0);
+  }
+
+  async #answer(head: ResponseHead): Promise<ExchangeEnd> {
+    const { reader } = this.#connection;
+    const body = responseBody(head, this.#request.head.method);
+    if (typeof body === "object" && "state" in body) return this.#malformed(body.reason);
+    this.#phase = "answering";
+    const framing = this.#framingDown(body);
+    const keeps = this.#request.keepsAlive && this.#sent && framing !== "until-close" &&
+      !this.#session.draining;
+    const forwarded = forwardedResponse(head, {
+      framing,
+      connection: this.#connectionDown(keeps),
+      date: this.#options.date,
+    });
+    const whole = typeof body === "object" && reader.held >= body.length ? body.length : 0;
+    const copied = await this.#sendToClient(forwarded, whole);
+    if (copied === null) return "gone";
+    const isDone = body === "none" || (whole > 0 && copied === whole);
+    if (!isDone) {
+      const end = await this.#sendBodyDown(body, framing);
+      if (end !== "answered") return end;
+    }
+    this.keepsClient = keeps;
+    this.keepsBackend = body !== "until-close" && keepsAlive(head) && this.#sent &&
+      reader.held === 0 && !reader.ended;
+    this.keepAliveHeaders = head.headers;
+    return "answered";
+  }
+
+  /** How the body goes to the client: what HTTP/1.0 does not know is put another way. */
+  #framingDown(body: ResponseBody): ResponseBody {
+    const isOld = this.#request.head.minor === 0;
+    if (body === "chunked" && isOld) return "until-close";
+    return body === "until-close" && !isOld ? "chunked" : body;
+  }
+
+  #connectionDown(keeps: boolean): ConnectionOption | null {
+    if (!keeps) return "close";
+    return this.#request.head.minor === 0 ? "keep-alive" : null;
+  }
+
+  async #sendBodyDown(body: ResponseBody, framing: ResponseBody): Promise<ExchangeEnd> {
+    const mover = new BodyMover({
+      reader: this.#connection.reader,
+      framing: body,
+      sink: this.#session.conn,
+      coding: framing === "chunked" ? "chunked" : "plain",
+      observer: this,
+      buffers: this.#options.buffers,
+    });
+    const result = await mover.run();
+    this.bytesDown += mover.bytes;
+    if (result.end === "complete") return "answered";
+    const isClients = result.end === "broken" && result.side === "sink";
+    if (isClients) return "gone";
+    this.reason ||= "answer broke off in the middle";
+    return "cut";
+  }
+
+  /**
+   * Sends a head and, in the same write, so much of the body from what is held, if it fits. Returns
+   * how much of it; null: the client takes no more.
+   */
+  async #sendToClient(head: ResponseHead, bodyBytes: number): Promise<number | null> {
+    const { buffers } = this.#options;
+    const { reader } = this.#connection;
+    const buffer = roomFor(head, buffers);
+    try {
+      const end = writeResponseHead(head, buffer, 0);
+      const copied = bodyBytes <= buffer.length - end ? bodyBytes : 0;
+      if (copied > 0) {
+        buffer.set(reader.bytes.subarray(0, copied), end);
+        reader.consume(copied);
+      }
+      await this.#write(this.#session.conn, buffer.subarray(0, end + copied));
+      this.bytesDown += copied;
+      return copied;
+    } catch (error) {
+      if (error instanceof RangeError) throw error;
+      return null;
+    } finally {
+      buffers.give(buffer);
+    }
+  }
+
+  /** Another protocol from here on (RFC 9110, 7.8): bytes both ways until both sides have ended. */
+  async #upgrade(head: ResponseHead): Promise<ExchangeEnd> {
+    const isAsked = this.#request.asksUpgrade &&
+      head.headers.some((each) => isNamed(each, "upgrade"));
+    if (!isAsked) return this.#malformed("a switch of protocols that nobody asked for");
+    this.#phase = "upgraded";
+    const { date, buffers } = this.#options;
+    const forwarded = forwardedResponse(head, { framing: "none", connection: "upgrade", date });
+    if (await this.#sendToClient(forwarded, 0) === null) return "gone";
+    const session = this.#session;
+    const connection = this.#connection;
+    const raw = { framing: "until-close", coding: "plain", observer: this, buffers } as const;
+    const up = new BodyMover({ ...raw, reader: session.reader, sink: connection.conn });
+    const down = new BodyMover({ ...raw, reader: connection.reader, sink: session.conn });
+    this.#upMover = up;
+    await Promise.all([
+      this.#passOn(up, connection.conn),
+      this.#passOn(down, session.conn),
+    ]);
+    this.bytesDown += down.bytes;
+    return "answered";
+  }
+
+  /** Moves one direction to its end, and passes that on as a half-close. */
+  async #passOn(mover: BodyMover, sink: Deno.TcpConn): Promise<void> {
+    const { end } = await mover.run();
+    try {
+      if (end !== "complete") throw new Deno.errors.ConnectionReset();
+      await sink.closeWrite();
+    } catch {
+      // One side broke its connection: there is nothing left to say to the other.
+      this.#connection[Symbol.dispose]();
+      this.#session[Symbol.dispose]();
+    }
+  }
+
+  async #write(conn: Deno.TcpConn, bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length;) {
+      at += await conn.write(at === 0 ? bytes : bytes.subarray(at));
+      this.active();
+    }
+  }
+}
+
+/** The smallest buffer that a head fits into, with some room for a small body. */
+function roomFor(head: RequestHead | ResponseHead, buffers: Buffers): Uint8Array<ArrayBuffer> {
+  let size = 256;
+  for (const { name, value } of head.headers) size += name.length + value.length + 4;
+  if ("target" in head) size += head.target.length + head.method.length;
+  else size += head.reason.length;
+  let buffer = buffers.take();
+  while (buffer.length < size) buffer = buffers.grow(buffer);
+  return buffer;
+}

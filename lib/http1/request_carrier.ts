@@ -1,0 +1,331 @@
+/**
+ * The request carrier: http mode's way from an accepted connection to backends. It runs a session
+ * for each client, lets their requests wait in the queue, and has N bridges carry one request after
+ * the other to the backend that the policy picks for it.
+ *
+ * Invariants: N bounds the requests that are carried, not the clients; each request that is handed
+ * out is settled; each connection to a backend is kept for the next request or closed.
+ */
+import type { Backend } from "../backend.ts";
+import { bridge } from "../bridge.ts";
+import type { Carrier, CarrierOptions, CarrierSnapshot } from "../carrier.ts";
+import { pause } from "../clock.ts";
+import { Dialer } from "../dial.ts";
+import { BalancerError } from "../errors.ts";
+import type { Lease } from "../lease.ts";
+import { Lingering } from "../lingering.ts";
+import { log } from "../log.ts";
+import { Roster } from "../roster.ts";
+import { WaitingQueue } from "../waiting_queue.ts";
+import { BackendConnection } from "./backend_connection.ts";
+import type { ClientRequest, ErrorStatus } from "./client_request.ts";
+import { DateHeader } from "./date_header.ts";
+import { Exchange, type ExchangeEnd, type ExchangeOptions } from "./exchange.ts";
+import { IdleConnections, keepAliveTimeoutMs } from "./idle_connections.ts";
+import { RetryBudget } from "./retry_budget.ts";
+import { Session, type SessionOptions } from "./session.ts";
+
+/** The most clients that may be on their way out at once. */
+const LINGERING_MAX = 4096;
+/** A client that waits is read ahead of by so much, in bytes. */
+const AHEAD_BYTES_MAX = 16 * 1024;
+/** Pauses while this machine is out of means: the first and the longest, in milliseconds. */
+const EXHAUSTED_PAUSE_MS = { first: 50, most: 1000 } as const;
+
+/** What came of one try: settled; or on to the next backend; or this machine is out of means. */
+type Outcome = "settled" | "next" | "exhausted";
+
+/** Carries requests. */
+export class RequestCarrier implements Carrier {
+  readonly #options: CarrierOptions;
+  readonly #queue: WaitingQueue<ClientRequest, Lease | null>;
+  readonly #lingering: Lingering;
+  readonly #dialer: Dialer;
+  readonly #idle: IdleConnections<BackendConnection>;
+  readonly #retries: RetryBudget;
+  readonly #sessionOptions: SessionOptions;
+  readonly #exchangeOptions: ExchangeOptions;
+  readonly #sessions = new Roster<Session>();
+  readonly #carried = new Roster<ClientRequest>();
+  readonly #bridges = new Set<Promise<void>>();
+  #isOpen = false;
+  #turnedAway = 0;
+  #draining: PromiseWithResolvers<void> | null = null;
+
+  /** Requests wait until {@linkcode open}. */
+  constructor(options: CarrierOptions) {
+    const { config, pool, deadlines, buffers, clock } = options;
+    this.#options = options;
+    this.#queue = new WaitingQueue({
+      lengthMax: config.queueMax,
+      timeoutMs: config.queueTimeoutMs,
+      deadlines,
+      admit: (request) => pool.acquire(request),
+      onTimeout: (request) => this.#turnAway(request),
+    });
+    this.#lingering = new Lingering({
+      timeoutMs: config.lingerTimeoutMs,
+      countMax: LINGERING_MAX,
+      deadlines,
+    });
+    this.#dialer = new Dialer({ timeoutMs: config.connectTimeoutMs, deadlines });
+    this.#idle = new IdleConnections({ timeoutMs: config.backendKeepAliveMs, deadlines });
+    this.#retries = new RetryBudget(() => clock.now());
+    this.#sessionOptions = {
+      headTimeoutMs: config.headTimeoutMs,
+      keepAliveTimeoutMs: config.keepAliveTimeoutMs,
+      deadlines,
+      buffers,
+      onRequest: (request) => this.#take(request),
+      onLeave: (session, lastBytes) => this.#leave(session, lastBytes),
+    };
+    this.#exchangeOptions = {
+      firstByteTimeoutMs: config.firstByteTimeoutMs,
+      idleTimeoutMs: config.idleTimeoutMs,
+      upgradedIdleTimeoutMs: config.upgradedIdleTimeoutMs,
+      isTrusted: (ip) => config.trustProxy.isTrusted(ip),
+      defaultHost: "localhost",
+      date: new DateHeader(Date.now),
+      deadlines,
+      buffers,
+    };
+  }
+
+  /** How many requests and clients are where right now. */
+  snapshot(): CarrierSnapshot {
+    return {
+      carried: this.#carried.size,
+      waiting: this.#queue.length,
+      lingering: this.#lingering.size,
+      turnedAway: this.#turnedAway,
+    };
+  }
+
+  /** Takes in a new connection, which is the carrier's from now on. */
+  receive(conn: Deno.TcpConn): void {
+    let session: Session;
+    try {
+      session = new Session(conn, this.#sessionOptions);
+    } catch {
+      return conn[Symbol.dispose](); // It broke the connection before it was taken in.
+    }
+    this.#sessions.add(session);
+    session.run();
+    if (this.#draining !== null) session.drain();
+  }
+
+  /** From now on requests are carried, those first that have come by now. */
+  open(): void {
+    this.#isOpen = true;
+    const { parallel } = this.#options.config;
+    while (this.#queue.length > this.#queue.idle && this.#bridges.size < parallel) {
+      this.#startBridge();
+    }
+  }
+
+  /** Looks which of the requests that wait can go on. */
+  admit(): void {
+    this.#queue.admit();
+  }
+
+  /** A backend is not to be used for now: nothing is kept of it. */
+  dropIdle(backend: Backend): void {
+    this.#idle.drop(backend);
+  }
+
+  /** Takes no further requests than those under way. Resolves when all clients are closed. */
+  async drain(): Promise<void> {
+    const draining = this.#draining = Promise.withResolvers<void>();
+    if (this.#sessions.size > 0) {
+      log.info("Draining: {left} clients left", { left: this.#sessions.size });
+    }
+    for (const session of this.#sessions) session.drain();
+    if (this.#sessions.size > 0) await draining.promise;
+    this.#queue.close();
+    await Promise.all([...this.#bridges]);
+    await this.#lingering.settled();
+    this.#idle[Symbol.dispose]();
+  }
+
+  /** Closes all that are still there. */
+  cut(): void {
+    const left = this.#sessions.size + this.#lingering.size;
+    if (left > 0) log.warning("Closing {left} clients that are not finished", { left });
+    for (const request of this.#queue.drop()) request.settle({ how: "cut" });
+    this.#options.deadlines.expireAll();
+    for (const session of this.#sessions) session[Symbol.dispose]();
+  }
+
+  #take(request: ClientRequest): void {
+    const { parallel } = this.#options.config;
+    if (this.#isOpen && this.#queue.idle === 0 && this.#bridges.size < parallel) {
+      this.#startBridge();
+    }
+    const place = this.#queue.offer(request);
+    if (place === "full") this.#turnAway(request);
+    if (place === "waits") this.#watchWaiting(request);
+  }
+
+  #startBridge(): void {
+    const running = bridge({
+      queue: this.#queue,
+      carry: (request, lease) => this.#carry(request, lease),
+      onTake: (request) => {
+        this.#carried.add(request);
+        this.#retries.request();
+        this.#options.onRequest();
+      },
+      onLeave: (request) => this.#carried.delete(request),
+      onDefect: (error, request) => {
+        log.error("A defect of this program: {error}", { error: String(error) });
+        request.settle({ how: "cut" });
+      },
+    });
+    this.#bridges.add(running);
+    running.finally(() => this.#bridges.delete(running));
+  }
+
+  /** A client that breaks its connection while its request waits gives the place up. */
+  async #watchWaiting(request: ClientRequest): Promise<void> {
+    const { reader } = request.session;
+    try {
+      while (this.#queue.has(request) && !reader.ended && reader.held < AHEAD_BYTES_MAX) {
+        await reader.fill();
+      }
+    } catch {
+      if (this.#queue.leave(request)) request.settle({ how: "cut" });
+    }
+  }
+
+  #turnAway(request: ClientRequest): void {
+    this.#turnedAway++;
+    request.settle({ how: "status", status: 503 });
+  }
+
+  #leave(session: Session, lastBytes: Uint8Array): void {
+    this.#sessions.delete(session);
+    this.#lingering.close(session, lastBytes);
+    if (this.#sessions.size === 0) this.#draining?.resolve();
+  }
+
+  async #carry(request: ClientRequest, first: Lease | null): Promise<void> {
+    const { pool, clock, deadlines, config } = this.#options;
+    const startedMs = deadlines.now;
+    let lease: Lease | "wait" | null = first;
+    let pauseMs: number = EXHAUSTED_PAUSE_MS.first;
+    for (;;) {
+      if (lease === null) {
+        // Nobody is there, or nobody is left that has not failed it (RFC 9110, 15.6.3 and 15.6.4).
+        return request.settle({ how: "status", status: request.tried.length > 0 ? 502 : 503 });
+      }
+      if (lease === "wait") {
+        this.#queue.giveBack(request);
+        this.#watchWaiting(request);
+        return;
+      }
+      const outcome = await this.#attempt(request, lease);
+      if (outcome === "settled") return;
+      this.#queue.admit(); // There is room where the lease was.
+      if (outcome === "exhausted") {
+        if (deadlines.now - startedMs >= config.queueTimeoutMs) return this.#turnAway(request);
+        await pause(pauseMs, clock);
+        pauseMs = Math.min(2 * pauseMs, EXHAUSTED_PAUSE_MS.most);
+      }
+      lease = pool.acquire(request);
+    }
+  }
+
+  async #attempt(request: ClientRequest, given: Lease): Promise<Outcome> {
+    using lease = given;
+    const { backend } = lease;
+    let connection = this.#idle.take(backend);
+    if (connection !== null) {
+      const { exchange, end } = await this.#exchange(request, { lease, connection });
+      // A connection that the backend gave up while it was idle is no failure of the backend.
+      if (end !== "unanswered" || !request.isRepeatable) {
+        return this.#judge(request, { lease, exchange, end });
+      }
+      lease.restart();
+    }
+    try {
+      const conn = await this.#dialer.dial(backend);
+      conn.setNoDelay(true);
+      connection = new BackendConnection(conn, this.#options.buffers);
+    } catch (error) {
+      return this.#notConnected(request, { lease, error });
+    }
+    const { exchange, end } = await this.#exchange(request, { lease, connection });
+    return this.#judge(request, { lease, exchange, end });
+  }
+
+  async #exchange(
+    request: ClientRequest,
+    { lease, connection }: { lease: Lease; connection: BackendConnection },
+  ): Promise<{ exchange: Exchange; end: ExchangeEnd }> {
+    const { backend } = lease;
+    lease.connected();
+    const exchange = new Exchange({ request, connection, observer: lease }, this.#exchangeOptions);
+    const end = await exchange.run();
+    backend.bytesUp += exchange.bytesUp;
+    backend.bytesDown += exchange.bytesDown;
+    if (exchange.keepsBackend) {
+      const timeoutMs = keepAliveTimeoutMs(exchange.keepAliveHeaders);
+      this.#idle.keep(backend, connection, timeoutMs === null ? {} : { timeoutMs });
+    } else {
+      connection[Symbol.dispose]();
+    }
+    return { exchange, end };
+  }
+
+  /** What follows from the end of an exchange, for the client and for the backend. */
+  #judge(
+    request: ClientRequest,
+    { lease, exchange, end }: { lease: Lease; exchange: Exchange; end: ExchangeEnd },
+  ): Outcome {
+    const settle = (status: ErrorStatus): Outcome => {
+      request.settle({ how: "status", status });
+      return "settled";
+    };
+    switch (end) {
+      case "answered":
+        request.settle({ how: "answered", keeps: exchange.keepsClient });
+        return "settled";
+      case "unanswered":
+        lease.dropped(exchange.reason);
+        if (!request.isRepeatable || !this.#retries.take()) return settle(502);
+        request.tried = [...request.tried, lease.backend];
+        return "next";
+      case "silent":
+        lease.dropped(exchange.reason);
+        return settle(504);
+      case "malformed":
+        lease.dropped(exchange.reason);
+        return settle(502);
+      case "slow client":
+        return settle(408);
+      case "bad client":
+        return settle(400);
+      case "gone":
+      case "cut":
+        request.settle({ how: "cut" });
+        return "settled";
+    }
+  }
+
+  #notConnected(
+    request: ClientRequest,
+    { lease, error }: { lease: Lease; error: unknown },
+  ): Outcome {
+    const { pool, onExhausted } = this.#options;
+    if (!(error instanceof BalancerError)) throw error;
+    if (!error.retryable) {
+      lease.unasked();
+      onExhausted(error.state);
+      return "exhausted";
+    }
+    lease.refused(error.state);
+    if (lease.backend.state !== "down") pool.connectFailed(lease.backend, error.state);
+    request.tried = [...request.tried, lease.backend];
+    return "next";
+  }
+}

@@ -1,0 +1,213 @@
+/**
+ * The session: one client's connection in http mode. It reads one request after the other, hands
+ * each out, and goes on to the next when that is settled; so an idle client holds no bridge.
+ *
+ * Invariants: one request at a time, in the order sent, however many came at once; the head of the
+ * next is read only when the answer to the last one is out; who is slow with a head, or with asking
+ * at all, has a deadline; the connection is closed or handed to the lingering close in the end.
+ */
+import { plainIp } from "../address.ts";
+import type { Buffers } from "../buffers.ts";
+import type { Deadlines, Expiring } from "../deadlines.ts";
+import type { Departing } from "../lingering.ts";
+import type { Member } from "../roster.ts";
+import { ClientRequest, type Settlement } from "./client_request.ts";
+import { ConnectionReader } from "./connection_reader.ts";
+import { errorAnswer } from "./error_answer.ts";
+import { keepsAlive, requestBody } from "./framing.ts";
+import { RequestHeadParser } from "./head_parser.ts";
+
+/** What a session works with; the same for all. */
+export interface SessionOptions {
+  /** How long a head may take from its first byte, and the first head from the connect, in milliseconds. */
+  readonly headTimeoutMs: number;
+  /** How long a client may wait before it asks again, in milliseconds. */
+  readonly keepAliveTimeoutMs: number;
+  /** What watches the deadlines. */
+  readonly deadlines: Deadlines;
+  /** Where buffers come from. */
+  readonly buffers: Buffers;
+  /** Called with each request; it is to be settled in the end. */
+  readonly onRequest: (request: ClientRequest) => void;
+  /** Called when the session is over, with the client's last bytes, maybe none. */
+  readonly onLeave: (session: Session, lastBytes: Uint8Array) => void;
+}
+
+/** What it is doing: waiting for a request, reading a head, waiting for an answer, or over. */
+type Phase = "idle" | "head" | "carried" | "over";
+
+const NOTHING = new Uint8Array(0);
+
+/** One client's connection. */
+export class Session implements Departing, Member {
+  /** For the roster of all sessions. */
+  place: number = -1;
+  /** The connection. */
+  readonly conn: Deno.TcpConn;
+  /** The address that it came from. */
+  readonly ip: string;
+  /** What was received and not read yet. */
+  readonly reader: ConnectionReader;
+  readonly #options: SessionOptions;
+  readonly #parser = new RequestHeadParser();
+  readonly #deadline: Expiring;
+  #phase: Phase = "idle";
+  #sinceMs: number;
+  #asked = false;
+  #lastRequests = false;
+  #closed = false;
+
+  /** Takes over the connection. */
+  constructor(conn: Deno.TcpConn, options: SessionOptions) {
+    this.conn = conn;
+    this.ip = plainIp(conn.remoteAddr.hostname);
+    this.reader = new ConnectionReader(conn, options.buffers);
+    this.#options = options;
+    this.#sinceMs = options.deadlines.now;
+    this.#deadline = {
+      place: -1,
+      expiresAt: () => this.#expiresAt(),
+      expire: () => this.#expire(),
+    };
+  }
+
+  /** Has this side closed it? */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Has the client ended its side of the stream? */
+  get ended(): boolean {
+    return this.reader.ended;
+  }
+
+  /** Is a read under way? */
+  get receiving(): boolean {
+    return this.reader.receiving;
+  }
+
+  /** Is no request under way, not even its head? */
+  get idle(): boolean {
+    return this.#phase === "idle";
+  }
+
+  /** Reads requests until the end. Never rejects. */
+  async run(): Promise<void> {
+    this.conn.setNoDelay(true);
+    let last: Uint8Array = NOTHING;
+    try {
+      for (;;) {
+        const request = await this.#next();
+        if (!(request instanceof ClientRequest)) {
+          last = request;
+          break;
+        }
+        this.#phase = "carried";
+        this.#options.onRequest(request);
+        const settlement = await request.settled;
+        if (settlement.how === "answered" && settlement.keeps && !this.#lastRequests) continue;
+        last = this.#lastBytes(settlement);
+        break;
+      }
+    } catch {
+      this[Symbol.dispose](); // It broke the connection, or was closed from this side.
+    }
+    this.#leave(last);
+  }
+
+  /** Takes no further request: an idle session ends at once, another after its answer. */
+  drain(): void {
+    this.#lastRequests = true;
+    if (this.idle) this.#leave(NOTHING);
+  }
+
+  /** Is the request under way to be the last? */
+  get draining(): boolean {
+    return this.#lastRequests;
+  }
+
+  /** When it is given up, unless a request is under way. */
+  #expiresAt(): number {
+    const { headTimeoutMs, keepAliveTimeoutMs } = this.#options;
+    const isKept = this.#phase === "idle" && this.#asked;
+    return this.#sinceMs + (isKept ? keepAliveTimeoutMs : headTimeoutMs);
+  }
+
+  /** Gives it up; who is in the middle of a head is told so (RFC 9110, 15.5.9). */
+  #expire(): void {
+    this.#leave(this.#phase === "head" ? errorAnswer(408) : NOTHING);
+  }
+
+  /** For the lingering close: forgets what is held. */
+  dropHeld(): void {
+    this.reader.consume(this.reader.held);
+  }
+
+  /** For the lingering close: waits until more is held, or the client has ended. */
+  async receive(): Promise<void> {
+    await this.reader.fill();
+  }
+
+  /** Closes the connection; a read under way rejects. A second time does nothing. */
+  [Symbol.dispose](): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.conn[Symbol.dispose]();
+    this.reader[Symbol.dispose]();
+  }
+
+  /** The next request; or that there is none, and the client's last bytes. */
+  async #next(): Promise<ClientRequest | Uint8Array> {
+    const { deadlines } = this.#options;
+    const { reader } = this;
+    this.#phase = "idle";
+    this.#sinceMs = deadlines.now;
+    reader.shrink();
+    deadlines.watch(this.#deadline);
+    try {
+      for (;;) {
+        if (reader.held > 0) {
+          if (this.#phase === "idle") this.#sinceMs = deadlines.now;
+          this.#phase = "head";
+          const result = this.#read();
+          if (result !== null) return result;
+        }
+        // A head that breaks off is nobody's request.
+        if (reader.ended || this.#closed) return NOTHING;
+        await reader.fill();
+        if (this.#isOver()) return NOTHING;
+      }
+    } finally {
+      deadlines.unwatch(this.#deadline);
+    }
+  }
+
+  /** A request from what is held; null while its head is not all there. */
+  #read(): ClientRequest | Uint8Array | null {
+    const parsed = this.#parser.parse(this.reader.bytes);
+    if (parsed.state === "partial") return null;
+    if (parsed.state === "error") return errorAnswer(parsed.status);
+    const { head } = parsed;
+    const framing = requestBody(head);
+    if (typeof framing === "object" && "state" in framing) return errorAnswer(framing.status);
+    this.reader.consume(parsed.length);
+    this.#asked = true;
+    return new ClientRequest(this, { head, framing, keepsAlive: keepsAlive(head) });
+  }
+
+  #isOver(): boolean {
+    return this.#phase === "over";
+  }
+
+  #lastBytes(settlement: Settlement): Uint8Array {
+    if (settlement.how === "cut") this[Symbol.dispose]();
+    return settlement.how === "status" ? errorAnswer(settlement.status) : NOTHING;
+  }
+
+  #leave(lastBytes: Uint8Array): void {
+    if (this.#phase === "over") return;
+    this.#phase = "over";
+    this.#options.deadlines.unwatch(this.#deadline);
+    this.#options.onLeave(this, lastBytes);
+  }
+}
