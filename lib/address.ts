@@ -62,6 +62,11 @@ export function isName(hostname: string): boolean {
   return !hostname.includes(":") && !IPV4.test(hostname);
 }
 
+/** Is that an IPv6 address, without brackets? */
+export function isIpv6(text: string): boolean {
+  return IPV6_LETTERS.test(text) && text.includes(":") && URL.canParse(`http://[${text}]/`);
+}
+
 /**
  * An address as sockets tell it, written in one way only: an IPv4 address is written as one, even
  * where it came in by a socket for IPv6, as `::ffff:127.0.0.1` (RFC 4291, section 2.5.5.2).
@@ -72,10 +77,6 @@ export function plainIp(ip: string): string {
 
 function isHost(text: string): boolean {
   return /^[\d.]+$/.test(text) ? IPV4.test(text) : text.length <= 253 && NAME.test(text);
-}
-
-function isIpv6(text: string): boolean {
-  return IPV6_LETTERS.test(text) && text.includes(":") && URL.canParse(`http://[${text}]/`);
 }
 
 function unreadable(portMin: number): RangeError {

@@ -1,5 +1,6 @@
 import {
   formatAddress,
+  isIpv6,
   isName,
   parseAddress,
   type ParseAddressOptions,
@@ -151,6 +152,12 @@ Deno.test("isName: a name is one, an IPv4 or IPv6 address is none", () => {
   for (const name of names) assert(isName(name), name);
   const addresses = ["127.0.0.1", "0.0.0.0", "255.255.255.255", "::", "::1", "::ffff:10.1.2.3"];
   for (const address of addresses) assert(!isName(address), address);
+});
+
+Deno.test("isIpv6: an address without brackets is one, nothing else is", () => {
+  for (const text of ["::", "::1", "2001:DB8::1", "::ffff:10.1.2.3"]) assert(isIpv6(text), text);
+  const others = ["", "1.2.3.4", "localhost", "[::1]", "::1%1", "1::2::3", ":", "::g", "::1]/x["];
+  for (const text of others) assert(!isIpv6(text), text);
 });
 
 Deno.test("plainIp: an IPv4 address is written as one, however it came in; others stay", () => {
