@@ -54,8 +54,6 @@ export interface ExchangeOptions {
   readonly idleTimeoutMs: number;
   /** How long a connection with another protocol may stand still, in milliseconds. */
   readonly upgradedIdleTimeoutMs: number;
-  /** The proxies whose word on those before them is taken. */
-  readonly isTrusted: (ip: string) => boolean;
   /** The Host of requests that name none. */
   readonly defaultHost: string;
   /** The date of answers that have none. */
@@ -184,13 +182,13 @@ export class Exchange implements Expiring, BodyObserver {
   }
 
   async #sendHead(): Promise<void> {
-    const { isTrusted, defaultHost, buffers } = this.#options;
+    const { defaultHost, buffers } = this.#options;
     const { head, framing, asksUpgrade, session } = this.#request;
     const forwarded = forwardedRequest(head, {
       framing,
       connection: asksUpgrade ? "upgrade" : null,
       clientIp: session.ip,
-      isTrusted: isTrusted(session.ip),
+      isTrusted: session.isTrusted,
       proto: "http",
       defaultHost,
     });
@@ -298,7 +296,7 @@ export class Exchange implements Expiring, BodyObserver {
       !this.#session.draining;
     const forwarded = forwardedResponse(head, {
       framing,
-      connection: this.#connectionDown(keeps),
+      connection: this.#connectionDown(head.status, keeps),
       date: this.#options.date,
     });
     const whole = typeof body === "object" && reader.held >= body.length ? body.length : 0;
@@ -323,8 +321,9 @@ export class Exchange implements Expiring, BodyObserver {
     return body === "until-close" && !isOld ? "chunked" : body;
   }
 
-  #connectionDown(keeps: boolean): ConnectionOption | null {
+  #connectionDown(status: number, keeps: boolean): ConnectionOption | null {
     if (!keeps) return "close";
+    if (status === 426) return "upgrade"; // It has to name what it asks for (RFC 9110, 15.5.22).
     return this.#request.head.minor === 0 ? "keep-alive" : null;
   }
 

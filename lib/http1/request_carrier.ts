@@ -74,6 +74,7 @@ export class RequestCarrier implements Carrier {
     this.#sessionOptions = {
       headTimeoutMs: config.headTimeoutMs,
       keepAliveTimeoutMs: config.keepAliveTimeoutMs,
+      isTrusted: (ip) => config.trustProxy.isTrusted(ip),
       deadlines,
       buffers,
       onRequest: (request) => this.#take(request),
@@ -83,7 +84,6 @@ export class RequestCarrier implements Carrier {
       firstByteTimeoutMs: config.firstByteTimeoutMs,
       idleTimeoutMs: config.idleTimeoutMs,
       upgradedIdleTimeoutMs: config.upgradedIdleTimeoutMs,
-      isTrusted: (ip) => config.trustProxy.isTrusted(ip),
       defaultHost: "localhost",
       date: new DateHeader(Date.now),
       deadlines,

@@ -23,6 +23,8 @@ export interface SessionOptions {
   readonly headTimeoutMs: number;
   /** How long a client may wait before it asks again, in milliseconds. */
   readonly keepAliveTimeoutMs: number;
+  /** Is a proxy's word on those before it taken? Asked once for each client. */
+  readonly isTrusted: (ip: string) => boolean;
   /** What watches the deadlines. */
   readonly deadlines: Deadlines;
   /** Where buffers come from. */
@@ -46,6 +48,8 @@ export class Session implements Departing, Member {
   readonly conn: Deno.TcpConn;
   /** The address that it came from. */
   readonly ip: string;
+  /** Is its word on those before it taken? */
+  readonly isTrusted: boolean;
   /** What was received and not read yet. */
   readonly reader: ConnectionReader;
   readonly #options: SessionOptions;
@@ -61,6 +65,7 @@ export class Session implements Departing, Member {
   constructor(conn: Deno.TcpConn, options: SessionOptions) {
     this.conn = conn;
     this.ip = plainIp(conn.remoteAddr.hostname);
+    this.isTrusted = options.isTrusted(this.ip);
     this.reader = new ConnectionReader(conn, options.buffers);
     this.#options = options;
     this.#sinceMs = options.deadlines.now;
