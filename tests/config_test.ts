@@ -34,7 +34,9 @@ function backendsComplaint(listen: string, ...backends: string[]): string {
 }
 
 Deno.test("makeConfig: without settings, everything has the default that is documented", () => {
-  assertEquals(makeConfig(source()), {
+  const { trustProxy, ...config } = makeConfig(source());
+  assertEquals(trustProxy.isTrusted("127.0.0.1"), false);
+  assertEquals(config, {
     listen: { hostname: "::", port: 8080 },
     backends: [{
       address: { hostname: "127.0.0.1", port: 1234 },
@@ -58,6 +60,10 @@ Deno.test("makeConfig: without settings, everything has the default that is docu
     connectTimeoutMs: 3000,
     firstByteTimeoutMs: 60_000,
     idleTimeoutMs: 600_000,
+    upgradedIdleTimeoutMs: 600_000,
+    headTimeoutMs: 10_000,
+    keepAliveTimeoutMs: 60_000,
+    backendKeepAliveMs: 4000,
     lingerTimeoutMs: 5000,
     queueMax: 10_000,
     queueTimeoutMs: 30_000,
@@ -172,8 +178,8 @@ Deno.test("makeConfig: a choice is one of the words listed, letter for letter", 
   assertEquals(withSetting("health", "off").health, "off");
   assertEquals(withSetting("logLevel", "debug").logLevel, "debug");
   assertEquals(withSetting("logFormat", "json").logFormat, "json");
-  assertEquals(complaint("mode", "TCP"), '--mode "TCP": expected bridge or tcp');
-  assertEquals(complaint("mode", ""), '--mode "": expected bridge or tcp');
+  assertEquals(complaint("mode", "TCP"), '--mode "TCP": expected bridge, tcp or http');
+  assertEquals(complaint("mode", ""), '--mode "": expected bridge, tcp or http');
   assertEquals(
     complaint("health", "https"),
     '--health "https": expected entries, http, tcp or off',

@@ -150,9 +150,9 @@ Deno.test("http: HEAD, 204 and 304 have no body, and the connection goes on", as
 Deno.test("http: requests that come at once are answered in their order", async () => {
   await using server = new KeptServer((head) => answer(head.split(" ")[1] ?? ""));
   await using balancer = await start([server]);
-  const requests = ask("/1") + ask("/2") + ask("/3", "Connection: close");
+  const requests = ask("/p1") + ask("/p2") + ask("/p3", "Connection: close");
   const text = await askOnce(balancer.address.port, requests);
-  assertEquals(text.match(/\/\d/g), ["/1", "/2", "/3"]);
+  assertEquals(text.match(/\/p\d/g), ["/p1", "/p2", "/p3"]);
 });
 
 const REFUSED: Readonly<Record<string, [request: string, status: number]>> = {
