@@ -19,7 +19,7 @@ export const EXTENSION_EXCESS_BYTES_MAX: number = 16 * 1024;
 export const TRAILER_BYTES_MAX: number = 8 * 1024;
 /** The most fields in a trailer section. */
 export const TRAILERS_MAX = 100;
-/** How much larger than its payload the buffer for a chunk must be, in bytes. */
+/** How much larger than its payload the buffer for a chunk must be, in bytes: 38, rounded up. */
 export const CHUNK_FRAME_BYTES_MAX = 64;
 
 const SIZE_DIGITS_MAX = 16;

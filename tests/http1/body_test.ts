@@ -6,6 +6,7 @@ import { assert, assertEquals } from "../support/assert.ts";
 import { settle } from "../support/fake_clock.ts";
 import { type Arrival, bytesOf, FakeSink, FakeSource, textOf } from "../support/fake_stream.ts";
 import { Random } from "../support/random.ts";
+import { connectTcp, type TcpConnection } from "../support/tcp_connection.ts";
 
 type Coding = "plain" | "chunked";
 
@@ -389,6 +390,77 @@ Deno.test("BodyMover: no sizes of reads, writes and chunks change a body", async
     assert(payloadOf(written, coding) === payload, `seed ${seed}: the payload changed`);
     assertEquals([bench.behind, bench.mover.bytes], [behind, payload.length], `seed ${seed}`);
   }
+});
+
+/** A connection of this machine, from both sides. */
+async function connect(): Promise<{ conn: Deno.TcpConn; peer: TcpConnection }> {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const [conn, peer] = await Promise.all([
+    listener.accept(),
+    connectTcp({ port: listener.addr.port }),
+  ]);
+  return { conn, peer };
+}
+
+/** Moves a body between real connections until it ends; `act` is what the peers do meanwhile. */
+async function moveForReal(
+  { framing, coding }: { readonly framing: Framing; readonly coding: Coding },
+  act: (sender: TcpConnection, receiver: TcpConnection) => Promise<void>,
+): Promise<BodyEnd> {
+  const from = await connect();
+  const to = await connect();
+  const buffers = new Buffers();
+  using reader = new ConnectionReader(from.conn, buffers);
+  const observer = { active: () => {} };
+  const mover = new BodyMover({ reader, framing, sink: to.conn, coding, observer, buffers });
+  const moved = mover.run();
+  const acted = act(from.peer, to.peer);
+  const end = await moved;
+  for (const { conn } of [from, to]) conn[Symbol.dispose]();
+  await acted;
+  for (const { peer } of [from, to]) {
+    peer.close();
+    await peer.whenEnded();
+  }
+  return end;
+}
+
+Deno.test("BodyMover: over real connections, megabytes arrive as they were", async () => {
+  const random = new Random(1);
+  const payload = textOf(Uint8Array.from({ length: 3_000_000 }, () => random.integer(0, 255)));
+  const input = bytesOf(chunkedText(payload, random));
+  for (const coding of ["plain", "chunked"] as const) {
+    const pieces: Uint8Array[] = [];
+    const end = await moveForReal({ framing: "chunked", coding }, async (sender, receiver) => {
+      const sent = sender.write(input);
+      for (let bytes = await receiver.read(); bytes !== null; bytes = await receiver.read()) {
+        pieces.push(bytes);
+      }
+      await sent;
+    });
+    assertEquals(end, COMPLETE);
+    const written = pieces.map(textOf).join("");
+    assert(payloadOf(written, coding) === payload, `to ${coding}: the payload changed`);
+  }
+});
+
+Deno.test("BodyMover: over real connections, whose peer resets is told apart", async () => {
+  const moved = { framing: "until-close", coding: "chunked" } as const;
+  const reading = await moveForReal(moved, async (sender, receiver) => {
+    await sender.write(bytesOf("hello"));
+    await receiver.read();
+    sender.reset();
+  });
+  assertEquals([reading.end, "side" in reading && reading.side], ["broken", "reader"]);
+  const writing = await moveForReal(moved, async (sender, receiver) => {
+    receiver.reset();
+    try {
+      for (;;) await sender.write(new Uint8Array(1000));
+    } catch {
+      // The mover has given up, and the test has closed the connection.
+    }
+  });
+  assertEquals([writing.end, "side" in writing && writing.side], ["broken", "sink"]);
 });
 
 function chunkedText(payload: string, random: Random): string {

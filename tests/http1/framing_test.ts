@@ -69,6 +69,7 @@ Deno.test("requestBody: a coding that is not known ahead of chunked is 501, else
     501,
   ]);
   assertEquals(["gzip", "chunked, gzip", "gzip, chunked, chunked"].map(coding), [400, 400, 400]);
+  assertEquals([",chunked", "gzip,,chunked", "chunked,"].map(coding), [400, 400, 400]);
   assertEquals(ofRequest("Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n"), 501);
 });
 

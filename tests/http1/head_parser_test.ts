@@ -178,6 +178,17 @@ Deno.test("RequestHeadParser: a request line has a limit, which is 414", () => {
   }
 });
 
+Deno.test("RequestHeadParser: its limits are the same for the next head", () => {
+  const parser = new RequestHeadParser();
+  const usual = latin1Bytes("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  const long = latin1Bytes("a".repeat(REQUEST_LINE_BYTES_MAX + 1));
+  const many = latin1Bytes(
+    `GET / HTTP/1.1\r\nHost: a\r\n${"A: b\r\n".repeat(HEADERS_MAX - 1)}\r\n`,
+  );
+  const found = [usual, long, many, many, long, usual].map((bytes) => outcome(parser.parse(bytes)));
+  assertEquals(found, ["complete", 414, "complete", "complete", 414, "complete"]);
+});
+
 Deno.test("RequestHeadParser: the number of headers has a limit, which is 431", () => {
   const head = (headers: number): string =>
     `GET / HTTP/1.1\r\nHost: a\r\n${"A: b\r\n".repeat(headers - 1)}\r\n`;

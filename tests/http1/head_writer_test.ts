@@ -72,7 +72,7 @@ Deno.test("writeRequestHead, writeResponseHead: fit exactly, and write nowhere e
 });
 
 Deno.test("writeRequestHead, writeResponseHead: no text can end its line or become other bytes", () => {
-  for (const bad of ["a\r\nb", "\r", "\n", "\0", "\x7f", "\u010a", "\u0100", "😀"]) {
+  for (const bad of ["a\r\nb", "\r", "\n", "\0", "\x7f", "\u010a", "\u0100", "\u0141", "😀"]) {
     const header = { name: "A", value: bad };
     const heads: RequestHead[] = [
       { ...REQUEST, method: bad },

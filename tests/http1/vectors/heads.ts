@@ -120,6 +120,18 @@ export const VALID_REQUESTS: readonly ValidHead<RequestLine>[] = [
     headers: [["Host", "[::1]:81"]],
   },
   {
+    name: "OPTIONS of a full URL with a query and no path",
+    text: `OPTIONS http://b.example?a HTTP/1.1\r\n${HOST}\r\n`,
+    line: { method: "OPTIONS", target: "/?a", minor: 1 },
+    headers: [["Host", "b.example"]],
+  },
+  {
+    name: "the longest method",
+    text: `${"A".repeat(40)} / HTTP/1.1\r\n${HOST}\r\n`,
+    line: { method: "A".repeat(40), target: "/", minor: 1 },
+    headers: [HOST_HEADER],
+  },
+  {
     name: "OPTIONS of a full URL without a path",
     text: `OPTIONS http://b.example HTTP/1.1\r\n${HOST}\r\n`,
     line: { method: "OPTIONS", target: "*", minor: 1 },
