@@ -188,7 +188,7 @@ export class Balancer implements AsyncDisposable {
     if (config.health === "off") this.#pool.trustUnknown();
     await this.#prober.start();
     this.#pool.open();
-    this.#carrier.open();
+    await this.#carrier.open();
     const counts = { ready: this.#pool.readyCount, all: this.#pool.backends.length };
     const level = counts.ready === 0 ? "warning" : "info";
     log[level]("Serving: {ready} of {all} servers ready", counts);

@@ -46,7 +46,7 @@ export interface Carrier {
   /** Takes in a new connection, which is the carrier's from now on. */
   receive(conn: Deno.TcpConn): void;
   /** From now on clients are carried, those first that have come by now. */
-  open(): void;
+  open(): Promise<void>;
   /** Looks who of those that wait can go on: there may be room, or nobody left to wait for. */
   admit(): void;
   /** A backend is not to be sent anything for now: no connection to it is kept for later. */

@@ -83,9 +83,9 @@ export function usage(): string {
 export function optionsTable(): string {
   const rows = SETTINGS.map(([, option]) => {
     const flag = option.letter === undefined ? "" : `\`-${option.letter}\`, `;
-    const value = option.value.replaceAll("|", "\\|");
+    const value = valueOf(option).replaceAll("|", "\\|");
     const initial = option.default === "" ? "" : `\`${option.default}\``;
-    return `| ${flag}\`--${option.name} ${value}\` | ${initial} | ${option.help} |`;
+    return `| ${flag}\`--${option.name}${value}\` | ${initial} | ${option.help} |`;
   });
   return ["| Option | Default | What it sets |", "| --- | --- | --- |", ...rows].join("\n");
 }
@@ -110,12 +110,24 @@ const SWITCHES: readonly (readonly [string, string])[] = [
   ["-V, --version", "show the version and exit"],
 ];
 
-/** `-X1h` as `--interval=1h`: the parser takes a value behind a letter only where it is a number. */
+/**
+ * `-X1h` as `--interval=1h`: the parser takes a value behind a letter only where it is a number. An
+ * option that may stand alone has its value behind `=` and nowhere else.
+ */
 function spellOut(argument: string): string {
   if (/^--?_(?:=|$)/.test(argument)) throw unknownOption(argument); // The parser's own word.
+  const alone = SETTINGS.find(([, { name, alone }]) =>
+    alone !== undefined && argument === `--${name}`
+  );
+  if (alone !== undefined) return `${argument}=${alone[1].alone}`;
   const [, letter, value] = /^-([A-Za-z])=?(.+)$/.exec(argument) ?? [];
   const option = SETTINGS.find(([, each]) => each.letter !== undefined && each.letter === letter);
   return option === undefined ? argument : `--${option[1].name}=${value}`;
+}
+
+/** How its value is given: ` N`, or `[=NAME]` where it may be left out. */
+function valueOf({ value, alone }: Option<unknown>): string {
+  return alone === undefined ? ` ${value}` : `[=${value}]`;
 }
 
 function unknownOption(argument: string): ConfigError {
@@ -135,5 +147,5 @@ function letters(): Record<string, string> {
 function row(option: Option<unknown>): readonly [string, string] {
   const letter = option.letter === undefined ? "    " : `-${option.letter}, `;
   const initial = option.default === "" ? "" : ` (default ${option.default})`;
-  return [`${letter}--${option.name} ${option.value}`, `${option.help}${initial}`];
+  return [`${letter}--${option.name}${valueOf(option)}`, `${option.help}${initial}`];
 }

@@ -5,6 +5,7 @@
 import { type Address, formatAddress, isSame, parseAddress } from "./address.ts";
 import type { BackendSettings } from "./backend.ts";
 import { parseBackend } from "./backend_argument.ts";
+import { isCookieName } from "./http1/sticky.ts";
 import { parseTrusted, type Trusted } from "./http1/trusted.ts";
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "./log.ts";
 import { POLICIES, type PolicyName } from "./policy/mod.ts";
@@ -30,6 +31,8 @@ export interface Option<T> {
   readonly value: string;
   /** Its default as it would be typed; empty where it depends on others. */
   readonly default: string;
+  /** What it is set to where it is given alone, without a value; left out: it wants one. */
+  readonly alone?: string;
   /** What it sets, in one line. */
   readonly help: string;
   /** Reads a value. Throws a `RangeError` that says what was expected. */
@@ -148,6 +151,29 @@ export const OPTIONS = {
     help: "http mode: proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8,loopback",
     parse: parseTrusted,
   },
+  sticky: {
+    name: "sticky",
+    value: "NAME",
+    alone: "loadbalancer",
+    default: "",
+    help: "http mode: a cookie of that name brings a client back to its server",
+    parse: parseCookieName,
+  },
+  stickyKey: {
+    name: "sticky-key",
+    value: "TEXT",
+    default: "",
+    help: "what such cookies are signed with (else a random key, new at each start)",
+    parse: parseKey,
+  },
+  compress: {
+    ...choice<"on" | "off">(["on", "off"], {
+      name: "compress",
+      default: "off",
+      help: "http mode: send text compressed (zstd, gzip or br) to those who take it",
+    }),
+    alone: "on",
+  },
   lingerTimeoutMs: duration(100, {
     name: "linger-timeout",
     default: "5s",
@@ -187,7 +213,13 @@ export type Setting = keyof typeof OPTIONS;
 export type ValueOf<K extends Setting> = ReturnType<(typeof OPTIONS)[K]["parse"]>;
 
 /** The settings whose default depends on others. */
-export type Dependent = "policy" | "slowStartMs" | "idleTimeoutMs" | "trustProxy";
+export type Dependent =
+  | "policy"
+  | "slowStartMs"
+  | "idleTimeoutMs"
+  | "trustProxy"
+  | "sticky"
+  | "stickyKey";
 
 /** The values of all other settings. */
 export type Values = { readonly [K in Exclude<Setting, Dependent>]: ValueOf<K> };
@@ -206,6 +238,10 @@ export interface Config extends Values {
   readonly upgradedIdleTimeoutMs: number;
   /** Proxies whose word on those before them is taken. */
   readonly trustProxy: Trusted;
+  /** The name of the cookie that brings clients back to their backend; null: there is none. */
+  readonly sticky: string | null;
+  /** What such cookies are signed with; null: a random key. */
+  readonly stickyKey: string | null;
   /** How long a backend that comes back takes to get its whole share; 0: no time. */
   readonly slowStartMs: number;
 }
@@ -251,6 +287,8 @@ export function makeConfig(source: ConfigSource): Config {
     policy,
     idleTimeoutMs: settings.idleTimeoutMs ?? IDLE_MS[settings.mode],
     upgradedIdleTimeoutMs: settings.idleTimeoutMs ?? UPGRADED_IDLE_MS,
+    sticky: settings.sticky ?? null,
+    stickyKey: settings.stickyKey ?? null,
     trustProxy: settings.trustProxy ?? TRUST_NOBODY,
     slowStartMs: settings.slowStartMs ?? (POLICIES[policy].rushes ? SLOW_START_MS : 0),
     listen: readArgument("PORT", source.listen, parseListen),
@@ -352,6 +390,16 @@ function choice<T extends string>(choices: readonly T[], option: Described<T>): 
 function parsePath(text: string): string {
   if (/^\/[\x21-\x7e]*$/.test(text) && text.length <= 2048) return text;
   throw new RangeError("expected a path that starts with a slash, without blanks");
+}
+
+function parseCookieName(text: string): string {
+  if (isCookieName(text)) return text;
+  throw new RangeError("expected the name of a cookie: letters, digits, - and _");
+}
+
+function parseKey(text: string): string {
+  if (text.length >= 16) return text;
+  throw new RangeError("expected at least 16 characters");
 }
 
 /** Text as it was typed, cut short and safe to print. */

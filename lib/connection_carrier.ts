@@ -81,12 +81,13 @@ export class ConnectionCarrier implements Carrier {
   }
 
   /** From now on clients are carried, those first that have come by now. */
-  open(): void {
+  open(): Promise<void> {
     this.#open = true;
     const { parallel } = this.#options.config;
     while (this.#queue.length > this.#queue.idle && this.#bridges.size < parallel) {
       this.#startBridge();
     }
+    return Promise.resolve();
   }
 
   /** Looks who of those that wait can go on: there may be room, or nobody left to wait for. */

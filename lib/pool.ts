@@ -30,6 +30,8 @@ export type ProbeResult =
 export interface PoolClient extends PolicyClient {
   /** The backends that have failed it. */
   readonly tried: readonly Backend[];
+  /** The backend that it comes back to, if that can take it. */
+  readonly prefers?: Backend | null;
 }
 
 /** What the pool is made of. */
@@ -101,10 +103,15 @@ export class Pool implements Disposable {
   }
 
   /**
-   * Picks a ready backend that is not among those tried, and counts it; null if there is none.
+   * Picks a ready backend that is not among those tried, the one that the client prefers if it can
+   * be had, and counts it; null if there is none.
    * `wait`: there are, but each has as many connections as it may have.
    */
   acquire(client: PoolClient): Lease | "wait" | null {
+    const preferred = client.prefers ?? null;
+    if (preferred !== null && this.#takes(preferred, client)) {
+      return new Lease(preferred, this.#ended);
+    }
     const candidates = this.#hurdles || client.tried.length > 0
       ? this.#narrowed(client.tried)
       : this.#usable;
@@ -205,6 +212,11 @@ export class Pool implements Disposable {
     this.#wakeUps.get(backend)?.();
     this.#wakeUps.delete(backend);
     this.#options.onGone(backend);
+  }
+
+  /** May that client be sent to that backend, whatever the policy? */
+  #takes(backend: Backend, { tried }: PoolClient): boolean {
+    return backend.state === "ready" && !backend.full && !tried.includes(backend);
   }
 
   /** Those that this client may be sent to now. */

@@ -22,12 +22,7 @@ import {
   type Piece,
 } from "./chunked.ts";
 import type { ConnectionReader } from "./connection_reader.ts";
-
-/**
- * How the end of a body is known (RFC 9112, 6.3): there is no body; by its length in bytes; by its
- * last chunk; by the end of the stream.
- */
-export type Framing = "none" | { readonly length: number } | "chunked" | "until-close";
+import type { ResponseBody } from "./framing.ts";
 
 /** Where bytes go: the part of a `Deno.TcpConn` that is used here. */
 export interface ByteSink {
@@ -46,7 +41,7 @@ export interface BodyMoverOptions {
   /** Where the body is next. */
   readonly reader: ConnectionReader;
   /** How it comes. */
-  readonly framing: Framing;
+  readonly framing: ResponseBody;
   /** Where it goes. */
   readonly sink: ByteSink;
   /**

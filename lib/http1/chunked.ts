@@ -11,6 +11,8 @@
  * then, and to discard them is what most intermediaries do (7.1.2; RFC 9110, 6.5.1).
  */
 
+import { TEXT, TOKEN } from "./characters.ts";
+
 /** The longest extensions of one chunk, in bytes. */
 export const EXTENSION_BYTES_MAX = 1024;
 /** All extensions together may be so much longer than the payload, in bytes. */
@@ -29,7 +31,6 @@ const TAB = 9;
 const BLANK = 32;
 const COLON = 58;
 const SEMICOLON = 59;
-const DELETE = 127;
 
 /** Room for the size of a chunk that fits into a buffer, and its line end, in bytes. */
 const SIZE_LINE_BYTES_MAX = 16;
@@ -41,11 +42,6 @@ const NOTHING = new Uint8Array(0);
 const HEX = Int8Array.from({ length: 256 }, (_, byte) => {
   const digit = String.fromCharCode(byte);
   return /[0-9A-Fa-f]/.test(digit) ? parseInt(digit, 16) : -1;
-});
-
-/** 1 for each byte that a field name may have (RFC 9110, 5.6.2: token). */
-const TOKEN = Uint8Array.from({ length: 256 }, (_, byte) => {
-  return /[-!#$%&'*+.^_`|~0-9A-Za-z]/.test(String.fromCharCode(byte)) ? 1 : 0;
 });
 
 /** The body is not well-formed; the message says what is wrong, to follow the words "it has". */
@@ -162,7 +158,7 @@ export class ChunkedDecoder {
 
   #inExtension(byte: number): Place {
     if (byte === CR) return "size line feed";
-    if (!isText(byte)) throw new ChunkedError("a control character in a chunk extension");
+    if (TEXT[byte] !== 1) throw new ChunkedError("a control character in a chunk extension");
     if (++this.#extensionBytes > EXTENSION_BYTES_MAX) {
       throw new ChunkedError("a chunk extension of more than 1 KiB");
     }
@@ -194,7 +190,7 @@ export class ChunkedDecoder {
         break;
       case "trailer value":
         if (byte === CR) return "trailer line feed";
-        if (isText(byte)) return "trailer value";
+        if (TEXT[byte] === 1) return "trailer value";
         break;
       case "trailer line feed":
         return expectLineFeed(byte, "trailer");
@@ -217,11 +213,6 @@ function expectLineFeed(byte: number, next: Place): Place {
 
 function isBlank(byte: number): boolean {
   return byte === BLANK || byte === TAB;
-}
-
-/** May it stand in a field value (RFC 9110, 5.5)? No control character but the tab. */
-function isText(byte: number): boolean {
-  return byte === TAB || (byte >= BLANK && byte !== DELETE);
 }
 
 /**

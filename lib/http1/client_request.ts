@@ -40,6 +40,8 @@ export class ClientRequest implements PoolClient, Member {
   place: number = -1;
   /** The backends that have failed it. */
   tried: readonly Backend[] = NONE;
+  /** The backend that it comes back to. */
+  prefers: Backend | null = null;
   /** Was some of its body sent to a backend? It cannot be had again. */
   bodyTouched = false;
   /** Who sent it. */

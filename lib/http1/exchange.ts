@@ -13,11 +13,15 @@
 import type { Buffers } from "../buffers.ts";
 import type { Deadlines, Expiring } from "../deadlines.ts";
 import type { BackendConnection } from "./backend_connection.ts";
+import type { Encoding } from "./accept_encoding.ts";
 import { BodyMover, type BodyObserver } from "./body.ts";
 import type { ClientRequest } from "./client_request.ts";
+import { compressedHead, negotiate } from "./compress.ts";
+import { CompressedSink } from "./compressed_sink.ts";
+import type { Zlib } from "./compressor.ts";
 import type { DateHeader } from "./date_header.ts";
 import { keepsAlive, type ResponseBody, responseBody } from "./framing.ts";
-import { isNamed, type RequestHead, type ResponseHead } from "./head_parser.ts";
+import { type Header, isNamed, type RequestHead, type ResponseHead } from "./head_parser.ts";
 import { writeRequestHead, writeResponseHead } from "./head_writer.ts";
 import { type ConnectionOption, forwardedRequest, forwardedResponse } from "./headers.ts";
 import type { Session } from "./session.ts";
@@ -72,6 +76,10 @@ export interface ExchangeEnds {
   readonly connection: BackendConnection;
   /** Is told of each at most once. */
   readonly observer: ExchangeObserver;
+  /** A cookie that the client is to get with its answer. */
+  readonly cookie: Header | null;
+  /** What to compress answers with; null: they are not compressed. */
+  readonly zlib: Zlib | null;
 }
 
 /** One request and its answer. */
@@ -95,6 +103,8 @@ export class Exchange implements Expiring, BodyObserver {
   readonly #session: Session;
   readonly #connection: BackendConnection;
   readonly #observer: ExchangeObserver;
+  readonly #cookie: Header | null;
+  readonly #zlib: Zlib | null;
   readonly #options: ExchangeOptions;
   #activeMs: number;
   #phase: "asking" | "answering" | "upgraded" = "asking";
@@ -112,6 +122,8 @@ export class Exchange implements Expiring, BodyObserver {
     this.#session = ends.request.session;
     this.#connection = ends.connection;
     this.#observer = ends.observer;
+    this.#cookie = ends.cookie;
+    this.#zlib = ends.zlib;
     this.#options = options;
     this.#activeMs = options.deadlines.now;
   }
@@ -286,12 +298,13 @@ export class Exchange implements Expiring, BodyObserver {
     await this.#sendToClient(forwarded, 0);
   }
 
-  async #answer(head: ResponseHead): Promise<ExchangeEnd> {
+  async #answer(received: ResponseHead): Promise<ExchangeEnd> {
     const { reader } = this.#connection;
-    const body = responseBody(head, this.#request.head.method);
+    const body = responseBody(received, this.#request.head.method);
     if (typeof body === "object" && "state" in body) return this.#malformed(body.reason);
     this.#phase = "answering";
-    const framing = this.#framingDown(body);
+    const { head, encoding } = this.#adapted(received, body);
+    const framing = this.#framingDown(encoding === null ? body : "until-close");
     const keeps = this.#request.keepsAlive && this.#sent && framing !== "until-close" &&
       !this.#session.draining;
     const forwarded = forwardedResponse(head, {
@@ -299,19 +312,35 @@ export class Exchange implements Expiring, BodyObserver {
       connection: this.#connectionDown(head.status, keeps),
       date: this.#options.date,
     });
-    const whole = typeof body === "object" && reader.held >= body.length ? body.length : 0;
+    const isWhole = typeof body === "object" && encoding === null && reader.held >= body.length;
+    const whole = isWhole ? body.length : 0;
     const copied = await this.#sendToClient(forwarded, whole);
     if (copied === null) return "gone";
     const isDone = body === "none" || (whole > 0 && copied === whole);
     if (!isDone) {
-      const end = await this.#sendBodyDown(body, framing);
+      const end = await this.#sendBodyDown({ body, framing, encoding });
       if (end !== "answered") return end;
     }
     this.keepsClient = keeps;
-    this.keepsBackend = body !== "until-close" && keepsAlive(head) && this.#sent &&
+    this.keepsBackend = body !== "until-close" && keepsAlive(received) && this.#sent &&
       reader.held === 0 && !reader.ended;
     this.keepAliveHeaders = head.headers;
     return "answered";
+  }
+
+  /** The head as the client gets it, but for the headers of this hop; and how to compress the body. */
+  #adapted(
+    received: ResponseHead,
+    body: ResponseBody,
+  ): { head: ResponseHead; encoding: Encoding | null } {
+    let head = received;
+    if (this.#cookie !== null) head = { ...head, headers: [...head.headers, this.#cookie] };
+    if (this.#zlib === null) return { head, encoding: null };
+    const length = typeof body === "object" ? body.length : null;
+    const coding = negotiate({ request: this.#request.head, response: head, length });
+    if (coding !== null) head = compressedHead(head, coding);
+    const isEncoded = coding !== null && coding !== "identity" && body !== "none";
+    return { head, encoding: isEncoded ? coding : null };
   }
 
   /** How the body goes to the client: what HTTP/1.0 does not know is put another way. */
@@ -327,18 +356,27 @@ export class Exchange implements Expiring, BodyObserver {
     return this.#request.head.minor === 0 ? "keep-alive" : null;
   }
 
-  async #sendBodyDown(body: ResponseBody, framing: ResponseBody): Promise<ExchangeEnd> {
+  async #sendBodyDown({ body, framing, encoding }: {
+    readonly body: ResponseBody;
+    readonly framing: ResponseBody;
+    readonly encoding: Encoding | null;
+  }): Promise<ExchangeEnd> {
+    const { buffers } = this.#options;
+    const coding = framing === "chunked" ? "chunked" : "plain";
+    using sink = encoding === null || this.#zlib === null
+      ? null
+      : new CompressedSink(this.#session.conn, { encoding, coding, zlib: this.#zlib, buffers });
     const mover = new BodyMover({
       reader: this.#connection.reader,
       framing: body,
-      sink: this.#session.conn,
-      coding: framing === "chunked" ? "chunked" : "plain",
+      sink: sink ?? this.#session.conn,
+      coding: sink === null ? coding : "plain",
       observer: this,
-      buffers: this.#options.buffers,
+      buffers,
     });
     const result = await mover.run();
     this.bytesDown += mover.bytes;
-    if (result.end === "complete") return "answered";
+    if (result.end === "complete") return await sink?.end() === false ? "gone" : "answered";
     const isClients = result.end === "broken" && result.side === "sink";
     if (isClients) return "gone";
     this.reason ||= "answer broke off in the middle";

@@ -8,14 +8,9 @@
  */
 import type { DateHeader } from "./date_header.ts";
 import { forwardedElement, forwardedElements } from "./forwarded.ts";
+import type { RequestBody, ResponseBody } from "./framing.ts";
 import type { Header, RequestHead, ResponseHead } from "./head_parser.ts";
 import { isClaim, isEndToEnd, knownName } from "./header_names.ts";
-
-/**
- * How the end of the body is told: there is none and nothing is said of it, Content-Length, chunked,
- * or the end of the connection (of a response only).
- */
-export type Framing = "none" | "chunked" | "until-close" | { readonly length: number };
 
 /** What the Connection header says. */
 export type ConnectionOption =
@@ -32,7 +27,7 @@ export interface RequestForwarding {
    * How the body is sent. With `none` a Content-Length of 0 stays as it came: some methods have to
    * say that they bring nothing (RFC 9110, section 8.6).
    */
-  readonly framing: Exclude<Framing, "until-close">;
+  readonly framing: RequestBody;
   /** Null: nothing, the connection stays. */
   readonly connection: ConnectionOption | null;
   /** The address that the client connects from, written by `plainIp`. */
@@ -51,7 +46,7 @@ export interface ResponseForwarding {
    * How the body is sent. With `none` the Content-Length stays as it came, for it tells of the body
    * that a HEAD or a 304 goes without; but an interim response or a 204 has none.
    */
-  readonly framing: Framing;
+  readonly framing: ResponseBody;
   /** Null: nothing, the connection stays; but `until-close` always says `close`. */
   readonly connection: ConnectionOption | null;
   /** For a response without a date. */
@@ -268,7 +263,7 @@ function viaHeader(before: string, minor: 0 | 1): Header {
 function addFraming(
   headers: Header[],
   { framing, connection }: {
-    readonly framing: Framing;
+    readonly framing: ResponseBody;
     readonly connection: ConnectionOption | null;
   },
 ): void {

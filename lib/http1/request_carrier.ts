@@ -23,6 +23,8 @@ import { DateHeader } from "./date_header.ts";
 import { Exchange, type ExchangeEnd, type ExchangeOptions } from "./exchange.ts";
 import { IdleConnections, keepAliveTimeoutMs } from "./idle_connections.ts";
 import { RetryBudget } from "./retry_budget.ts";
+import { Sticky } from "./sticky.ts";
+import { loadZlib, type Zlib } from "./compressor.ts";
 import { Session, type SessionOptions } from "./session.ts";
 
 /** The most clients that may be on their way out at once. */
@@ -49,6 +51,8 @@ export class RequestCarrier implements Carrier {
   readonly #carried = new Roster<ClientRequest>();
   readonly #bridges = new Set<Promise<void>>();
   #isOpen = false;
+  #sticky: Sticky | null = null;
+  #zlib: Zlib | null = null;
   #turnedAway = 0;
   #draining: PromiseWithResolvers<void> | null = null;
 
@@ -60,7 +64,10 @@ export class RequestCarrier implements Carrier {
       lengthMax: config.queueMax,
       timeoutMs: config.queueTimeoutMs,
       deadlines,
-      admit: (request) => pool.acquire(request),
+      admit: (request) => {
+        request.prefers = this.#sticky?.backendOf(request.head.headers, pool.backends) ?? null;
+        return pool.acquire(request);
+      },
       onTimeout: (request) => this.#turnAway(request),
     });
     this.#lingering = new Lingering({
@@ -115,9 +122,11 @@ export class RequestCarrier implements Carrier {
   }
 
   /** From now on requests are carried, those first that have come by now. */
-  open(): void {
+  async open(): Promise<void> {
+    const { parallel, sticky, stickyKey, compress } = this.#options.config;
+    if (sticky !== null) this.#sticky = await makeSticky(sticky, stickyKey);
+    if (compress === "on") this.#zlib = await loadZlib();
     this.#isOpen = true;
-    const { parallel } = this.#options.config;
     while (this.#queue.length > this.#queue.idle && this.#bridges.size < parallel) {
       this.#startBridge();
     }
@@ -264,7 +273,11 @@ export class RequestCarrier implements Carrier {
   ): Promise<{ exchange: Exchange; end: ExchangeEnd }> {
     const { backend } = lease;
     lease.connected();
-    const exchange = new Exchange({ request, connection, observer: lease }, this.#exchangeOptions);
+    const cookie = request.prefers === backend
+      ? null
+      : this.#sticky?.setCookieHeader(backend, { secure: false }) ?? null;
+    const ends = { request, connection, observer: lease, cookie, zlib: this.#zlib };
+    const exchange = new Exchange(ends, this.#exchangeOptions);
     const end = await exchange.run();
     backend.bytesUp += exchange.bytesUp;
     backend.bytesDown += exchange.bytesDown;
@@ -328,4 +341,8 @@ export class RequestCarrier implements Carrier {
     request.tried = [...request.tried, lease.backend];
     return "next";
   }
+}
+
+function makeSticky(name: string, key: string | null): Promise<Sticky> {
+  return Sticky.create(key === null ? { name } : { name, key: new TextEncoder().encode(key) });
 }

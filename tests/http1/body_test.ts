@@ -1,5 +1,6 @@
 import { BUFFER_BYTES_MAX, Buffers } from "../../lib/buffers.ts";
-import { type BodyEnd, BodyMover, type Framing } from "../../lib/http1/body.ts";
+import { type BodyEnd, BodyMover } from "../../lib/http1/body.ts";
+import type { ResponseBody as Framing } from "../../lib/http1/framing.ts";
 import { ChunkedDecoder } from "../../lib/http1/chunked.ts";
 import { ConnectionReader } from "../../lib/http1/connection_reader.ts";
 import { assert, assertEquals } from "../support/assert.ts";

@@ -1,9 +1,9 @@
+import type { ResponseBody as Framing } from "../../lib/http1/framing.ts";
 import { DateHeader } from "../../lib/http1/date_header.ts";
 import type { Header, RequestHead, ResponseHead } from "../../lib/http1/head_parser.ts";
 import {
   forwardedRequest,
   forwardedResponse,
-  type Framing,
   type RequestForwarding,
   type ResponseForwarding,
 } from "../../lib/http1/headers.ts";
