@@ -77,15 +77,28 @@ Deno.test("parseCommandLine: every option of the table sets what it names", () =
     healthPath: "/up",
     logLevel: "error",
     logFormat: "json",
+    sticky: "id",
+    stickyKey: "sixteen-and-more",
+    compress: "on",
   };
   for (const [setting, option] of Object.entries(OPTIONS) as [keyof Config, Option<unknown>][]) {
     const text = other[setting] ?? (option.value === "TIME" ? "7s" : "7");
     if (setting === "trustProxy") continue; // What it reads is no value that can be compared.
     const names = option.letter === undefined ? [] : [`-${option.letter} ${text}`];
-    for (const given of [...names, `--${option.name} ${text}`, `--${option.name}=${text}`]) {
+    // An option that may stand alone has its value behind = only.
+    const apart = option.alone === undefined ? [`--${option.name} ${text}`] : [];
+    for (const given of [...names, ...apart, `--${option.name}=${text}`]) {
       assertEquals(configOf(`${given} 8080 1234`)[setting], option.parse(text), given);
     }
   }
+});
+
+Deno.test("parseCommandLine: --sticky and --compress may stand alone, also before a port", () => {
+  for (const line of ["--sticky --compress 8080 1234", "8080 1234 --compress --sticky"]) {
+    const { sticky, compress, backends } = configOf(line);
+    assertEquals([sticky, compress, backends.length], ["loadbalancer", "on", 1]);
+  }
+  assertEquals(configOf("8080 1234 --sticky=id --compress=off").sticky, "id");
 });
 
 Deno.test("parseCommandLine: --trust-proxy takes addresses, blocks and words", () => {
@@ -206,7 +219,8 @@ Deno.test("usage: names every option with its value, its help and its default", 
   const lines = usage().split("\n");
   for (const option of Object.values(OPTIONS) as Option<unknown>[]) {
     const letter = option.letter === undefined ? "" : `-${option.letter}, `;
-    const name = `${letter}--${option.name} ${option.value}`;
+    const value = option.alone === undefined ? ` ${option.value}` : `[=${option.value}]`;
+    const name = `${letter}--${option.name}${value}`;
     const line = lines.find((each) => each.trimStart().startsWith(`${name} `));
     assert(line !== undefined, `${name} is not in the help`);
     assertStringIncludes(line, option.help);

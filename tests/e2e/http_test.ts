@@ -392,6 +392,42 @@ Deno.test("http: a client that breaks its connection ends the work for it", asyn
   assertEquals(balancer.snapshot().backends[0]?.failures, 0);
 });
 
+Deno.test("http: --sticky brings a client back to its server, by a cookie of its own", async () => {
+  await using a = new KeptServer(() => answer("from a"));
+  await using b = new KeptServer(() => answer("from b"));
+  await using balancer = await start([a, b], { sticky: "id" });
+  const { port } = balancer.address;
+  const first = await askOnce(port, ask("/", "Connection: close"));
+  const [, cookie = ""] =
+    /Set-Cookie: (id=[\w-]+); Path=\/; HttpOnly; SameSite=Lax\r\n/.exec(first) ?? [];
+  assert(cookie !== "" && first.endsWith("from a"), first);
+  for (let turn = 0; turn < 5; turn++) {
+    const text = await askOnce(port, ask("/", `Cookie: x=1; ${cookie}`, "Connection: close"));
+    assert(text.endsWith("from a") && !text.includes("Set-Cookie"), text);
+  }
+  await a.server.close();
+  const text = await askOnce(port, ask("/", `Cookie: ${cookie}`, "Connection: close"));
+  assertMatch(text, /Set-Cookie: id=[^]*from b$/, "its server is gone: another, with a new cookie");
+});
+
+Deno.test("http: --compress: curl gets text compressed, and whole", async () => {
+  const text = "a line of text\n".repeat(5000);
+  const headers = ["Content-Type: text/plain", 'ETag: "1"'];
+  await using server = new KeptServer(() => answer(text, ...headers));
+  await using balancer = await start([server], { compress: "on" });
+  const url = `http://127.0.0.1:${balancer.address.port}/`;
+  const request = ask("/", "Accept-Encoding: gzip", "Connection: close");
+  const raw = await askOnce(balancer.address.port, request);
+  assertMatch(raw, /Content-Encoding: gzip\r\n/);
+  assertMatch(raw, /ETag: W\/"1"\r\n[^]*Vary: Accept-Encoding\r\n/);
+  assert(raw.length < text.length / 10, `${raw.length} bytes`);
+  for (const encoding of ["gzip", "br", "zstd", "gzip;q=0", "identity"]) {
+    const response = await fetch(url, { headers: { "Accept-Encoding": encoding } });
+    if (encoding !== "zstd") assertEquals(await response.text(), text, encoding);
+    else await response.bytes();
+  }
+});
+
 Deno.test("http: at a stop, what runs is answered, and idle clients are closed", async () => {
   const open = Promise.withResolvers<void>();
   await using server = new KeptServer(async (head) => {
