@@ -508,8 +508,9 @@ Deno.test("Pool: the last backend that is ready is not ejected", () => {
   using bench = new Bench(2, { ejectAfter: 2 });
   bench.counted(0, 0);
   bench.pool.connectFailed(bench.backend(2), "refused");
+  const told = bench.news.length;
   for (let client = 0; client < 10; client++) failAt(bench, 1);
-  assertEquals(bench.backend(1).state, "ready");
+  assertEquals([bench.backend(1).state, bench.news.length], ["ready", told]);
   bench.countedOne(2, 0);
   failAt(bench, 1);
   assertEquals(bench.backend(1).state, "down", "now there is another");
@@ -567,6 +568,54 @@ Deno.test("Pool: what comes back ramps up instead of being flooded", async () =>
   assert(shares.every((each) => each <= 52), `more than its half: ${shares}`);
   assert((shares[9] ?? 0) >= 40, `did not ramp up: ${shares}`);
   assertEquals(share(), 50, "what it missed does not come all at once after the ramp");
+});
+
+/** Takes whom the list names last: the one that comes back, as soon as it may have a client. */
+const LAST: Policy = {
+  pick<T extends Candidate>(candidates: readonly T[]): T {
+    const last = candidates.at(-1);
+    if (last === undefined) throw new RangeError("there is no candidate");
+    return last;
+  },
+};
+
+/** How many picks it takes until the backend on that port, which has just come back, is picked. */
+function picksUntil(bench: Bench, port: number): number {
+  bench.pool.open();
+  bench.pool.connectFailed(bench.backend(port), "refused");
+  bench.countedOne(port, 0);
+  for (let picks = 1;; picks++) {
+    using lease = bench.acquire();
+    if (lease.backend.address.port === port) return picks;
+    assert(picks < 1000, "it is never picked");
+  }
+}
+
+Deno.test("Pool: what comes back begins with a tenth of its share by weight", () => {
+  for (const [weight, picks] of [[1, 20], [4, 13], [9, 12]] as const) {
+    const backends = [backendSettings(1), backendSettings(2, { weight })];
+    using bench = new Bench(0, { backends, policy: LAST, slowStartMs: 10_000 });
+    bench.counted(0, 0);
+    assertEquals(picksUntil(bench, 2), picks, `weight ${weight}`);
+  }
+});
+
+Deno.test("Pool: what comes back does not take over the share of those that are full", () => {
+  const backends = [backendSettings(1, { max: 1 }), backendSettings(2), backendSettings(3)];
+  using bench = new Bench(0, { backends, policy: LAST, slowStartMs: 10_000 });
+  bench.counted(0, 0, 0);
+  using _full = bench.acquire(bench.backend(2), bench.backend(3));
+  const picks = picksUntil(bench, 3);
+  assert(picks >= 30 && picks <= 31, `after ${picks} picks; expected a tenth of a third`);
+});
+
+Deno.test("Pool: of a backend that is gone no timer is left", () => {
+  using bench = new Bench(2, { ejectAfter: 1 });
+  bench.counted(0, 0);
+  failAt(bench, 1);
+  assertEquals(bench.clock.pending, 1);
+  bench.pool.reconcile([backendSettings(2)]);
+  assertEquals(bench.clock.pending, 0);
 });
 
 Deno.test("Pool: those of the first round start at once, and so does the only one", () => {

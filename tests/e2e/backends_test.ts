@@ -120,6 +120,28 @@ Deno.test("max: room that comes with another backend is used at once", async () 
   assertEquals(await first, ANSWER);
 });
 
+Deno.test("max: room that a failed client leaves is used while that client is carried elsewhere", async () => {
+  const failing = Promise.withResolvers<void>();
+  await using flaky = new RawServer(async (conn, index) => {
+    if (await readSome(conn) === "") return;
+    if (index === 0) await failing.promise;
+    else await writeAll(conn, ANSWER);
+  });
+  const slow = new Slow();
+  await using backup = slow.server;
+  const servers = [`${flaky.port},max=1`, `${backup.port},backup`];
+  await using balancer = await startBalancer(servers, TRUSTING);
+  const first = askOnce(balancer.address.port, get("/1"));
+  await until(() => balancer.snapshot().carried === 1, "the first is carried");
+  const second = askOnce(balancer.address.port, get("/2"));
+  await until(() => balancer.snapshot().waiting === 1, "the second waits");
+  failing.resolve();
+  assertEquals(await second, ANSWER, "there is room again where the first was");
+  assertEquals(balancer.snapshot().backends[1]?.inFlight, 1, "the first is still carried");
+  slow.open();
+  assertEquals(await first, ANSWER);
+});
+
 Deno.test("max: who waits for room is told at once when no backend is left", async () => {
   const slow = new Slow();
   await using server = slow.server;
