@@ -83,7 +83,7 @@ async function carry(client: Client, first: Lease | null, options: BridgeOptions
   const { pool, queue, lingering, answers, clock } = options;
   let lease: Lease | "wait" | null = first;
   let pauseMs: number = EXHAUSTED_PAUSE_MS.first;
-  while (!client.closed) {
+  for (;;) {
     if (lease === null) return lingering.close(client, answers.nobody);
     if (lease === "wait") return options.onWait(client);
     const outcome = await attempt(client, lease, options);
@@ -97,6 +97,7 @@ async function carry(client: Client, first: Lease | null, options: BridgeOptions
     } else if (outcome === "unasked") {
       if (!await firstBytes(client, options)) return lingering.close(client);
     }
+    if (client.closed) return;
     lease = pool.acquire(client);
   }
 }
@@ -124,7 +125,9 @@ async function attempt(client: Client, given: Lease, options: BridgeOptions): Pr
   backend.bytesDown += tunnel.bytesDown;
   if (end === "carried") return "carried";
   if (end === "silent") return "nobody";
-  return client.held === 0 ? "unasked" : failed(client, lease);
+  if (client.held > 0) return failed(client, lease);
+  lease.unasked();
+  return "unasked";
 }
 
 interface NotConnected {
