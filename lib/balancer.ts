@@ -48,6 +48,8 @@ export class Balancer implements AsyncDisposable {
   readonly #prober: Prober<Backend>;
   readonly #carrier: Carrier;
   readonly #acceptor: Acceptor;
+  /** Was each name looked up once? */
+  #resolved = false;
   #accepted = 0;
   #exhaustedLoggedMs = -Infinity;
   #stopping: Promise<void> | null = null;
@@ -109,7 +111,7 @@ export class Balancer implements AsyncDisposable {
     const { policy, fall, rise, ejectAfter, slowStartMs } = this.#config;
     const { random } = Math;
     return new Pool({
-      backends: this.#servers.backends,
+      backends: [],
       policy: POLICIES[policy].create({ random }),
       fall,
       rise,
@@ -118,7 +120,10 @@ export class Balancer implements AsyncDisposable {
       clock: systemClock,
       random,
       onState: (backend) => this.#stateChanged(backend),
-      onGone: ({ name }) => log.info("{name} is gone: its last connection has ended", { name }),
+      onGone: (backend) => {
+        this.#carrier.dropIdle(backend);
+        log.info("{name} is gone: its last connection has ended", { name: backend.name });
+      },
     });
   }
 
@@ -132,9 +137,7 @@ export class Balancer implements AsyncDisposable {
       onAddresses: (name, addresses) => {
         log.info("{name} is {addresses}", { name, addresses: addresses.join(", ") });
         this.#servers.resolved(name, addresses);
-        this.#pool.reconcile(this.#servers.backends);
-        if (this.#config.health === "off") this.#pool.trustUnknown();
-        this.#prober.doubt();
+        if (this.#resolved) this.#takeServers();
       },
       onFailure: (name, reason) =>
         log.warning("{name} does not resolve: {reason}", { name, reason }),
@@ -185,13 +188,21 @@ export class Balancer implements AsyncDisposable {
         `${config.parallel} bridges, ${healthWords(config)}`,
     );
     await this.#resolver.start();
-    if (config.health === "off") this.#pool.trustUnknown();
+    this.#resolved = true;
+    this.#takeServers();
     await this.#prober.start();
     this.#pool.open();
     await this.#carrier.open();
     const counts = { ready: this.#pool.readyCount, all: this.#pool.backends.length };
     const level = counts.ready === 0 ? "warning" : "info";
     log[level]("Serving: {ready} of {all} servers ready", counts);
+  }
+
+  /** Takes over the servers as their names are known now. */
+  #takeServers(): void {
+    this.#pool.reconcile(this.#servers.backends);
+    if (this.#config.health === "off") this.#pool.trustUnknown();
+    this.#prober.doubt();
   }
 
   #stateChanged(backend: Backend): void {

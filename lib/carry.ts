@@ -62,7 +62,7 @@ export async function carry(
   const { pool, queue, lingering, answers, clock } = options;
   let lease: Lease | "wait" | null = first;
   let pauseMs: number = EXHAUSTED_PAUSE_MS.first;
-  while (!client.closed) {
+  for (;;) {
     if (lease === null) return lingering.close(client, answers.nobody);
     if (lease === "wait") return options.onWait(client);
     const outcome = await attempt(client, lease, options);
@@ -76,6 +76,7 @@ export async function carry(
     } else if (outcome === "unasked") {
       if (!await firstBytes(client, options)) return lingering.close(client);
     }
+    if (client.closed) return;
     lease = pool.acquire(client);
   }
 }
@@ -103,7 +104,9 @@ async function attempt(client: Client, given: Lease, options: CarryOptions): Pro
   backend.bytesDown += tunnel.bytesDown;
   if (end === "carried") return "carried";
   if (end === "silent") return "nobody";
-  return client.held === 0 ? "unasked" : failed(client, lease);
+  if (client.held > 0) return failed(client, lease);
+  lease.unasked();
+  return "unasked";
 }
 
 interface NotConnected {

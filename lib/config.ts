@@ -179,7 +179,7 @@ export const OPTIONS = {
     default: "5s",
     help: "how long a client may stay silent after the end of its answer",
   }),
-  queueMax: count(0, 1_000_000, {
+  queueMax: count(0, 100_000, {
     name: "queue",
     default: "10000",
     help: "clients that may wait for a bridge; one more is turned away",

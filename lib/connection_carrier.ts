@@ -70,11 +70,9 @@ export class ConnectionCarrier implements Carrier {
 
   /** Takes in a new connection, which is the carrier's from now on. */
   receive(conn: Deno.TcpConn): void {
-    const { config, deadlines, buffers } = this.#options;
+    const { deadlines, buffers } = this.#options;
     const client = new Client(conn, deadlines.now, buffers);
-    if (this.#open && this.#queue.idle === 0 && this.#bridges.size < config.parallel) {
-      this.#startBridge();
-    }
+    if (this.#open && this.#queue.idle === 0) this.#startBridges(1);
     const place = this.#queue.offer(client);
     if (place === "full") this.#turnAway(client);
     if (place === "waits") this.#watchWaiting(client);
@@ -83,15 +81,13 @@ export class ConnectionCarrier implements Carrier {
   /** From now on clients are carried, those first that have come by now. */
   open(): Promise<void> {
     this.#open = true;
-    const { parallel } = this.#options.config;
-    while (this.#queue.length > this.#queue.idle && this.#bridges.size < parallel) {
-      this.#startBridge();
-    }
+    this.admit();
     return Promise.resolve();
   }
 
   /** Looks who of those that wait can go on: there may be room, or nobody left to wait for. */
   admit(): void {
+    if (this.#open) this.#startBridges(this.#queue.length - this.#queue.idle);
     this.#queue.admit();
   }
 
@@ -166,10 +162,14 @@ export class ConnectionCarrier implements Carrier {
     };
   }
 
-  #startBridge(): void {
-    const running = bridge(this.#bridgeOptions);
-    this.#bridges.add(running);
-    running.finally(() => this.#bridges.delete(running));
+  /** Starts so many, within the bound. */
+  #startBridges(count: number): void {
+    const { parallel } = this.#options.config;
+    for (let left = count; left > 0 && this.#bridges.size < parallel; left--) {
+      const running = bridge(this.#bridgeOptions);
+      this.#bridges.add(running);
+      running.finally(() => this.#bridges.delete(running));
+    }
   }
 
   /** A client that hangs up while it waits gives its place up. */

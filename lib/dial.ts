@@ -51,7 +51,7 @@ export class Dialer {
     } catch (error) {
       if (!attempt.expired) throw failure(address, ...describe(error, address), error);
       const late = `no connection within ${this.timeoutMs / 1000}s`;
-      throw failure(address, "timeout", target.state === "down" ? "it is down" : late, error);
+      throw failure(address, "timeout", attempt.isMoot ? "it is down" : late, error);
     } finally {
       this.#deadlines.unwatch(attempt);
     }
@@ -69,6 +69,8 @@ export function isItself(conn: Deno.TcpConn): boolean {
 
 class Attempt implements Expiring {
   place: number = -1;
+  /** Was it given up because the backend is down? */
+  isMoot = false;
   readonly #target: DialTarget;
   readonly #expiresAtMs: number;
   readonly #abort = new AbortController();
@@ -91,6 +93,7 @@ class Attempt implements Expiring {
   }
 
   expire(): void {
+    this.isMoot = this.#target.state === "down";
     this.#abort.abort();
   }
 }

@@ -65,6 +65,8 @@ export class Pool implements Disposable {
   /** Those wanted, in the order given, and behind them those that were removed and still serve. */
   #backends: readonly Backend[] = [];
   readonly #removed = new Set<Backend>();
+  /** Those that are missing from the list and serve until the new ones were looked at. */
+  #retiring: readonly Backend[] = [];
   /** Those in state ready. */
   #ready: readonly Backend[] = [];
   /** Of those the ones to pick from: no backups, unless there is nothing else. */
@@ -87,9 +89,9 @@ export class Pool implements Disposable {
     return this.#backends;
   }
 
-  /** Those that are to be checked. */
+  /** Those that are to be checked. One that drains may be wanted again. */
   get checked(): readonly Backend[] {
-    return this.#backends.filter((each) => each.state !== "disabled" && !this.#removed.has(each));
+    return this.#backends.filter(({ state }) => state !== "disabled");
   }
 
   /** How many backends may be used right now. */
@@ -129,6 +131,7 @@ export class Pool implements Disposable {
     }
     this.#news(backend, backend.observe(result));
     if (backend.ejection.checked(backend.health.state === "ready")) this.#endEjection(backend);
+    this.#retire();
   }
 
   /** Takes a backend down because a client's connection to it failed just now. */
@@ -139,10 +142,10 @@ export class Pool implements Disposable {
   /** Takes every backend of which nothing is known to be ready, without a look at it. */
   trustUnknown(): void {
     for (const backend of this.#backends) {
-      if (!backend.health.isKnown) {
-        this.#news(backend, backend.observe({ ok: true, reason: TRUSTED }));
-      }
+      if (backend.health.isKnown) continue;
+      this.#news(backend, backend.observe({ ok: true, reason: TRUSTED }));
     }
+    this.#retire();
   }
 
   /** Takes a backend out of use by hand, or puts it back; not one that was removed. */
@@ -152,9 +155,9 @@ export class Pool implements Disposable {
 
   /**
    * Takes over a list of backends: those that are new come in and are not ready before they were
-   * looked at; those that stay keep all that is known of them, with new settings; those that are
-   * missing drain, and are gone after their last connection. Of two with one address the first
-   * counts.
+   * looked at; those that stay keep all that is known of them, with new settings. Those that are
+   * missing go on until all that are new were looked at, so that there is always somebody; then they
+   * drain, and are gone after their last connection. Of two with one address the first counts.
    */
   reconcile(wanted: readonly BackendSettings[]): void {
     const known = new Map(this.#backends.map((backend) => [backend.name, backend]));
@@ -168,12 +171,11 @@ export class Pool implements Disposable {
     }
     const missing = this.#backends.filter(({ name }) => !kept.has(name));
     this.#backends = [...kept.values(), ...missing];
-    this.#options.policy.prepare?.([...kept.values()]);
-    this.#sort();
-    for (const backend of kept.values()) {
-      if (this.#removed.delete(backend)) this.steer(backend, "enabled");
-    }
-    for (const backend of missing) this.#remove(backend);
+    this.#retiring = missing.filter((each) => !this.#removed.has(each));
+    const back = [...kept.values()].filter((each) => this.#removed.delete(each));
+    const news = back.filter((backend) => backend.steer("enabled"));
+    this.#settle(news);
+    this.#retire();
   }
 
   /** All backends as they stand. */
@@ -200,10 +202,24 @@ export class Pool implements Disposable {
     });
   }
 
-  #remove(backend: Backend): void {
-    this.steer(backend, "draining", REMOVED);
-    this.#removed.add(backend);
-    if (backend.inFlight === 0) this.#forget(backend);
+  /** Lets those that are missing from the list drain, if all others were looked at. */
+  #retire(): void {
+    const retiring = this.#retiring;
+    if (retiring.length === 0) return;
+    const isWanted = (each: Backend): boolean =>
+      !this.#removed.has(each) && !retiring.includes(each);
+    if (this.#backends.some((each) => isWanted(each) && !each.health.isKnown)) return;
+    this.#retiring = [];
+    for (const backend of retiring) this.#removed.add(backend);
+    this.#settle(retiring.filter((backend) => backend.steer("draining", REMOVED)));
+    for (const backend of retiring) if (backend.inFlight === 0) this.#forget(backend);
+  }
+
+  /** Makes the lists that clients are served from anew, and only then tells of those changes. */
+  #settle(changed: readonly Backend[]): void {
+    this.#options.policy.prepare?.(this.#backends.filter((each) => !this.#removed.has(each)));
+    this.#sort();
+    for (const backend of changed) this.#options.onState(backend);
   }
 
   #forget(backend: Backend): void {
@@ -241,7 +257,7 @@ export class Pool implements Disposable {
   /** Ejects a backend that fails one client after the other, unless it is the last one ready. */
   #failed({ backend, reason, sinceMs }: Lease): void {
     const { ejection } = backend;
-    if (!ejection.failed(reason, sinceMs) || ejection.ejected) return;
+    if (!ejection.failed(reason, sinceMs)) return;
     if (!this.#ready.some((each) => each !== backend)) return;
     const isNews = backend.eject();
     this.#wakeUp(backend, ejection.untilMs, () => this.#endEjection(backend));
@@ -265,7 +281,8 @@ export class Pool implements Disposable {
     if (slowStartMs === 0) return;
     const nowMs = clock.now();
     backend.slowStart.begin(nowMs);
-    this.#wakeUp(backend, nowMs + slowStartMs, () => {
+    // Timers may be a little early, and it is to be over by then.
+    this.#wakeUp(backend, nowMs + slowStartMs + 1, () => {
       // What it missed is not to come all at once now.
       backend.raise(this.#leastEntriesBut(backend));
       this.#sort();

@@ -17,7 +17,7 @@
 import type { Clock } from "./clock.ts";
 import { ProbeRound, spreadMs } from "./probe_round.ts";
 
-/** The least time between the starts of two rounds, in milliseconds. */
+/** The least time between the starts of two rounds, in milliseconds; with many backends it is more. */
 export const ROUND_GAP_MS = 100;
 
 /** How far the time to the next round is from X, at most, as a share of X. */
@@ -107,7 +107,7 @@ export class Prober<T> {
     this.#cancelTimer = null;
     const dueMs = Math.min(this.#fullDueMs(), this.#recheckDueMs());
     if (dueMs === Infinity) return;
-    const delayMs = Math.max(dueMs, this.#startedMs + ROUND_GAP_MS) - this.#options.clock.now();
+    const delayMs = Math.max(dueMs, this.#startedMs + this.#gapMs()) - this.#options.clock.now();
     if (delayMs > 0) this.#cancelTimer = this.#options.clock.after(delayMs, () => this.#schedule());
     else this.#runDue();
   }
@@ -120,6 +120,11 @@ export class Prober<T> {
   }
 
   /** When the next round over all is due. -Infinity: it is the first, or R requests call for it. */
+  /** A millisecond for each backend, so that there are no more probes than a thousand a second. */
+  #gapMs(): number {
+    return Math.max(ROUND_GAP_MS, this.#options.backends().length);
+  }
+
   #fullDueMs(): number {
     const { rounds, requests } = this.#options;
     if (!rounds) return Infinity;

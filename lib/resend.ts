@@ -1,6 +1,6 @@
 /**
- * May these bytes, already sent to a backend that ended without a word, be sent to another one?
- * Pure; asked by the tunnel.
+ * What a client has sent to a backend that ended without a word: is an answer owed to it, and may it
+ * be sent to another backend? Pure; asked by the tunnel.
  */
 
 const METHODS = ["GET ", "HEAD "].map((method) => new TextEncoder().encode(method));
@@ -14,6 +14,11 @@ const LF = 10;
  */
 export function isSafeToResend(bytes: Uint8Array): boolean {
   return METHODS.some((method) => startsWith(bytes, method)) && endOfHead(bytes) >= bytes.length;
+}
+
+/** Is there a whole head of a request, and so an answer owed? */
+export function hasWholeHead(bytes: Uint8Array): boolean {
+  return endOfHead(bytes) !== Infinity;
 }
 
 function startsWith(bytes: Uint8Array, start: Uint8Array): boolean {

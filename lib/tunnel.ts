@@ -17,7 +17,7 @@
 import type { Buffers } from "./buffers.ts";
 import type { Client } from "./client.ts";
 import type { Deadlines, Expiring } from "./deadlines.ts";
-import { isSafeToResend } from "./resend.ts";
+import { hasWholeHead, isSafeToResend } from "./resend.ts";
 
 /**
  * What became of it: `carried` to its end; the backend `ended` before its first byte, and another
@@ -180,10 +180,15 @@ export class Tunnel implements Expiring {
     return this.#options.http && !this.#forgot && this.#isSafe() ? "ended" : "carried";
   }
 
-  /** Did the backend end where an answer was due? A client that ended first may not want one. */
+  /**
+   * Did the backend end where an answer was due? Not before the client has asked, and in HTTP that
+   * takes a whole head: backends close on those who never send one. Without HTTP, a client that
+   * ended first may not want an answer.
+   */
   #isFailure(): boolean {
-    if (this.#answered || this.#client.closed) return false;
-    return this.#options.http || this.#silent || !this.#client.ended;
+    if (this.#answered || this.#client.closed || !this.#asked) return false;
+    if (this.#options.http) return this.#forgot || hasWholeHead(this.#client.heldFrom(0));
+    return this.#silent || !this.#client.ended;
   }
 
   #failure(): string {

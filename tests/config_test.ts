@@ -101,7 +101,7 @@ const COUNTS: readonly (readonly [Setting, number, number])[] = [
   ["requests", 0, 1_000_000_000],
   ["fall", 1, 100],
   ["rise", 1, 100],
-  ["queueMax", 0, 1_000_000],
+  ["queueMax", 0, 100_000],
 ];
 
 for (const [setting, min, max] of COUNTS) {

@@ -1,5 +1,6 @@
+import { Ejection } from "../lib/ejection.ts";
 import type { Lease } from "../lib/lease.ts";
-import { assertEquals } from "./support/assert.ts";
+import { assert, assertEquals, assertMatch } from "./support/assert.ts";
 import { leaseOf, makeBackend } from "./support/backends.ts";
 
 Deno.test("Lease: knows how it ended, and why it failed", () => {
@@ -115,4 +116,33 @@ Deno.test("Lease: a client that said nothing, or was never sent there, tells not
     lease[Symbol.dispose]();
     assertEquals(latencyMs(), 0, end);
   }
+});
+
+Deno.test("Lease: what comes after the first byte, however long it takes, is no waiting", () => {
+  const { lease, wait, latencyMs } = timed();
+  lease.connected();
+  lease.asked();
+  wait(5);
+  lease.answered();
+  wait(60_000);
+  lease[Symbol.dispose]();
+  assert(latencyMs() < 5, `${latencyMs()} ms`);
+});
+
+Deno.test("Lease: one sent before an ejection says nothing about the time after it", () => {
+  let nowMs = 1000;
+  const ejection = new Ejection({ failuresMax: 1, random: () => 0.5 });
+  const subject = makeBackend({ now: () => nowMs, ejection });
+  const before = leaseOf(subject);
+  assert(ejection.failed("refused", nowMs));
+  subject.eject();
+  nowMs += 10_000;
+  subject.endEjection();
+  before.answered();
+  subject.eject();
+  assertEquals(ejection.reason(nowMs), "failed a client (refused); back in 20s");
+  subject.endEjection();
+  ejection.failed("refused", nowMs);
+  subject.eject();
+  assertMatch(ejection.reason(nowMs), /^failed 2 clients in a row/);
 });

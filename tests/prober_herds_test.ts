@@ -123,6 +123,20 @@ function lastMs(starts: readonly Start[], fromMs = 0): number {
   return Math.max(...starts.map(({ atMs }) => atMs)) - fromMs;
 }
 
+// Regression: with a thousand servers, a round after every 100 requests was ten probes a request.
+Deno.test("Prober: with many backends rounds are further apart, a millisecond for each", async () => {
+  const names = Array.from({ length: 500 }, (_, at) => String(at));
+  const fleet = new Fleet(names, { requests: 1, intervalMs: 60_000 });
+  await Promise.all([fleet.prober.start(), fleet.clock.advance(1000)]);
+  fleet.take();
+  for (let tick = 0; tick < 100; tick++) {
+    fleet.request(1);
+    await fleet.clock.advance(100);
+  }
+  assertLessOrEqual(fleet.take().length, 21 * names.length);
+  await fleet.prober.stop();
+});
+
 Deno.test("Prober: the probes of a few backends start in the same instant", async () => {
   const fleet = new Fleet(names(10), { random: seeded(1) });
   await fleet.prober.start();

@@ -149,6 +149,15 @@ Deno.test("WaitingQueue.giveBack: who is returned goes first, and holds nobody u
   assertEquals(bench.queue.drop(), [1000]);
 });
 
+Deno.test("WaitingQueue.giveBack: who is returned does not hold up one that comes later", async () => {
+  using bench = new Bench();
+  bench.queue.giveBack(1000);
+  const bridge = bench.ask();
+  assertEquals(bench.offer(1), ["taken"]);
+  await settle();
+  assertEquals(bench.served, [[bridge, 1]]);
+});
+
 Deno.test("WaitingQueue.giveBack: who is returned has a deadline, and can leave", async () => {
   using bench = new Bench({ timeoutMs: 1000 });
   bench.queue.giveBack(1000);

@@ -7,7 +7,7 @@
  * out is settled; each connection to a backend is kept for the next request or closed.
  */
 import type { Backend } from "../backend.ts";
-import { bridge } from "../bridge.ts";
+import { bridge, type BridgeOptions } from "../bridge.ts";
 import type { Carrier, CarrierOptions, CarrierSnapshot } from "../carrier.ts";
 import { pause } from "../clock.ts";
 import { Dialer } from "../dial.ts";
@@ -50,6 +50,7 @@ export class RequestCarrier implements Carrier {
   readonly #sessions = new Roster<Session>();
   readonly #carried = new Roster<ClientRequest>();
   readonly #bridges = new Set<Promise<void>>();
+  readonly #bridgeOptions: BridgeOptions<ClientRequest, Lease | null>;
   #isOpen = false;
   #sticky: Sticky | null = null;
   #zlib: Zlib | null = null;
@@ -78,6 +79,7 @@ export class RequestCarrier implements Carrier {
     this.#dialer = new Dialer({ timeoutMs: config.connectTimeoutMs, deadlines });
     this.#idle = new IdleConnections({ timeoutMs: config.backendKeepAliveMs, deadlines });
     this.#retries = new RetryBudget(() => clock.now());
+    this.#bridgeOptions = this.#makeBridgeOptions();
     this.#sessionOptions = {
       headTimeoutMs: config.headTimeoutMs,
       keepAliveTimeoutMs: config.keepAliveTimeoutMs,
@@ -123,17 +125,16 @@ export class RequestCarrier implements Carrier {
 
   /** From now on requests are carried, those first that have come by now. */
   async open(): Promise<void> {
-    const { parallel, sticky, stickyKey, compress } = this.#options.config;
+    const { sticky, stickyKey, compress } = this.#options.config;
     if (sticky !== null) this.#sticky = await makeSticky(sticky, stickyKey);
     if (compress === "on") this.#zlib = await loadZlib();
     this.#isOpen = true;
-    while (this.#queue.length > this.#queue.idle && this.#bridges.size < parallel) {
-      this.#startBridge();
-    }
+    this.admit();
   }
 
   /** Looks which of the requests that wait can go on. */
   admit(): void {
+    if (this.#isOpen) this.#startBridges(this.#queue.length - this.#queue.idle);
     this.#queue.admit();
   }
 
@@ -166,17 +167,24 @@ export class RequestCarrier implements Carrier {
   }
 
   #take(request: ClientRequest): void {
-    const { parallel } = this.#options.config;
-    if (this.#isOpen && this.#queue.idle === 0 && this.#bridges.size < parallel) {
-      this.#startBridge();
-    }
+    if (this.#isOpen && this.#queue.idle === 0) this.#startBridges(1);
     const place = this.#queue.offer(request);
     if (place === "full") this.#turnAway(request);
     if (place === "waits") this.#watchWaiting(request);
   }
 
-  #startBridge(): void {
-    const running = bridge({
+  /** Starts so many, within the bound. */
+  #startBridges(count: number): void {
+    const { parallel } = this.#options.config;
+    for (let left = count; left > 0 && this.#bridges.size < parallel; left--) {
+      const running = bridge(this.#bridgeOptions);
+      this.#bridges.add(running);
+      running.finally(() => this.#bridges.delete(running));
+    }
+  }
+
+  #makeBridgeOptions(): BridgeOptions<ClientRequest, Lease | null> {
+    return {
       queue: this.#queue,
       carry: (request, lease) => this.#carry(request, lease),
       onTake: (request) => {
@@ -189,9 +197,7 @@ export class RequestCarrier implements Carrier {
         log.error("A defect of this program: {error}", { error: String(error) });
         request.settle({ how: "cut" });
       },
-    });
-    this.#bridges.add(running);
-    running.finally(() => this.#bridges.delete(running));
+    };
   }
 
   /** A client that breaks its connection while its request waits gives the place up. */

@@ -4,6 +4,7 @@ import { assert, assertEquals, assertMatch } from "../support/assert.ts";
 import { makeBalancer, startBalancer } from "../support/balancer.ts";
 import { BlackHole } from "../support/black_hole.ts";
 import { askOnce, ByteClient, get } from "../support/byte_client.ts";
+import { GateServer } from "../support/gate_server.ts";
 import { deadPort, RawServer, readSome, writeAll } from "../support/raw_server.ts";
 import { until } from "../support/until.ts";
 
@@ -17,46 +18,19 @@ function answering(hostname = "127.0.0.1", port = 0): RawServer {
   }, { hostname, port });
 }
 
-/** Answers the first `held` requests when it is told to, and all others at once. */
-class Slow {
-  readonly server: RawServer;
-  most = 0;
-  #open = Promise.withResolvers<void>();
-  #now = 0;
-
-  constructor() {
-    this.server = new RawServer(async (conn) => {
-      this.most = Math.max(this.most, ++this.#now);
-      try {
-        if (await readSome(conn) === "") return;
-        await this.#open.promise;
-        await writeAll(conn, ANSWER);
-      } finally {
-        this.#now--;
-      }
-    });
-  }
-
-  open(): void {
-    this.#open.resolve();
-  }
-}
-
 Deno.test("max: no more than that at once; the others wait in the queue, and all are served", async () => {
-  const slow = new Slow();
-  await using server = slow.server;
+  await using server = new GateServer();
   await using balancer = await startBalancer([`${server.port},max=2`], TRUSTING);
   const answers = Array.from({ length: 6 }, () => askOnce(balancer.address.port, get("/")));
   await until(() => balancer.snapshot().waiting === 4, "four wait");
   assertEquals(balancer.snapshot().carried, 2, "who waits holds no bridge");
-  slow.open();
+  server.open();
   assertEquals(await Promise.all(answers), Array(6).fill(ANSWER));
-  assertEquals(slow.most, 2);
+  assertEquals(server.most, 2);
 });
 
 Deno.test("max: who waits too long for a backend with room is turned away with 503", async () => {
-  const slow = new Slow();
-  await using server = slow.server;
+  await using server = new GateServer();
   await using balancer = await startBalancer([`${server.port},max=1`], {
     ...TRUSTING,
     queueTimeoutMs: "200ms",
@@ -64,13 +38,12 @@ Deno.test("max: who waits too long for a backend with room is turned away with 5
   const first = askOnce(balancer.address.port, get("/1"));
   await until(() => balancer.snapshot().carried === 1, "the first is carried");
   assertEquals(await askOnce(balancer.address.port, get("/2")), BUSY);
-  slow.open();
+  server.open();
   assertEquals(await first, ANSWER);
 });
 
 Deno.test("max: who hangs up while it waits for room gives its place up", async () => {
-  const slow = new Slow();
-  await using server = slow.server;
+  await using server = new GateServer();
   await using balancer = await startBalancer([`${server.port},max=1`], TRUSTING);
   const first = askOnce(balancer.address.port, get("/"));
   await until(() => balancer.snapshot().carried === 1, "the first is carried");
@@ -78,14 +51,13 @@ Deno.test("max: who hangs up while it waits for room gives its place up", async 
   await until(() => balancer.snapshot().waiting === 1, "the second waits");
   second[Symbol.dispose]();
   await until(() => balancer.snapshot().waiting === 0, "it has left");
-  slow.open();
+  server.open();
   assertEquals(await first, ANSWER);
   assertEquals(server.connections, 1);
 });
 
 Deno.test("max: a client that one backend has failed waits for the other, and holds no bridge", async () => {
-  const slow = new Slow();
-  await using server = slow.server;
+  await using server = new GateServer();
   const dead = deadPort();
   await using balancer = await startBalancer([`${server.port},max=1`, dead], {
     ...TRUSTING,
@@ -98,13 +70,12 @@ Deno.test("max: a client that one backend has failed waits for the other, and ho
   await until(() => balancer.snapshot().waiting === 1, "the second waits");
   assertEquals(balancer.snapshot().backends[1]?.failures, 1);
   assertEquals(balancer.snapshot().carried, 1);
-  slow.open();
+  server.open();
   assertEquals(await Promise.all([first, second]), [ANSWER, ANSWER]);
 });
 
 Deno.test("max: room that comes with another backend is used at once", async () => {
-  const slow = new Slow();
-  await using server = slow.server;
+  await using server = new GateServer();
   const port = deadPort();
   await using balancer = await startBalancer([`${server.port},max=1`, port], {
     health: "tcp",
@@ -116,13 +87,33 @@ Deno.test("max: room that comes with another backend is used at once", async () 
   await until(() => balancer.snapshot().waiting === 1, "the second waits");
   await using _other = answering("127.0.0.1", port);
   assertEquals(await second, ANSWER, "the other one came up");
-  slow.open();
+  server.open();
+  assertEquals(await first, ANSWER);
+});
+
+Deno.test("max: room that a failed client leaves is used while that client is carried elsewhere", async () => {
+  const failing = Promise.withResolvers<void>();
+  await using flaky = new RawServer(async (conn, index) => {
+    if (await readSome(conn) === "") return;
+    if (index === 0) await failing.promise;
+    else await writeAll(conn, ANSWER);
+  });
+  await using backup = new GateServer();
+  const servers = [`${flaky.port},max=1`, `${backup.port},backup`];
+  await using balancer = await startBalancer(servers, TRUSTING);
+  const first = askOnce(balancer.address.port, get("/1"));
+  await until(() => balancer.snapshot().carried === 1, "the first is carried");
+  const second = askOnce(balancer.address.port, get("/2"));
+  await until(() => balancer.snapshot().waiting === 1, "the second waits");
+  failing.resolve();
+  assertEquals(await second, ANSWER, "there is room again where the first was");
+  assertEquals(balancer.snapshot().backends[1]?.inFlight, 1, "the first is still carried");
+  backup.open();
   assertEquals(await first, ANSWER);
 });
 
 Deno.test("max: who waits for room is told at once when no backend is left", async () => {
-  const slow = new Slow();
-  await using server = slow.server;
+  await using server = new GateServer();
   const names = new Names();
   names.addresses.set("web.test", ["127.0.0.1"]);
   const settings = { ...TRUSTING, resolveMs: "1s" };
@@ -133,8 +124,27 @@ Deno.test("max: who waits for room is told at once when no backend is left", asy
   await until(() => balancer.snapshot().waiting === 1, "the second waits");
   names.addresses.set("web.test", ["127.0.0.3"]);
   assertMatch(await second, /^HTTP\/1.1 500 /, "the new address refuses, the old one drains");
-  slow.open();
+  server.open();
   assertEquals(await first, ANSWER);
+});
+
+// Regression: bridges were started with new clients only, so those that waited had one between them.
+Deno.test("max: when room comes, as many go on as there is room for", async () => {
+  await using full = new GateServer();
+  await using roomy = new GateServer();
+  const names = new Names();
+  names.addresses.set("web.test", ["127.0.0.1"]);
+  const settings = { ...TRUSTING, resolveMs: "1s" };
+  const servers = [`${full.port},max=1`, `more.test:${roomy.port}`];
+  await using balancer = makeBalancer(servers, settings, names.lookup);
+  await balancer.ready;
+  const { port } = balancer.address;
+  const answers = Array.from({ length: 8 }, () => askOnce(port, get("/")));
+  await until(() => balancer.snapshot().waiting === 7, "seven wait");
+  names.addresses.set("more.test", ["127.0.0.1"]);
+  await until(() => roomy.asked.length === 7, "all that waited go on");
+  for (const server of [full, roomy]) server.open();
+  await Promise.all(answers);
 });
 
 Deno.test("backup: it serves while no other is ready, and no longer", async () => {
@@ -181,6 +191,35 @@ Deno.test("eject: the last backend stays, for a failure now and then is better t
   await using balancer = await startBalancer([hasty.port], { ...TRUSTING, ejectAfter: "1" });
   for (let turn = 0; turn < 10; turn++) await askOnce(balancer.address.port, get("/"));
   assertEquals(await askOnce(balancer.address.port, get("/")), ANSWER);
+});
+
+// Regression: "connection ended before the first byte" was said of servers that had not been asked.
+Deno.test("eject: clients that say nothing, or half of it, tell nothing of the server", async () => {
+  const impatient = (): RawServer => {
+    return new RawServer(async (conn) => {
+      const asks = await Promise.race([readSome(conn), new Promise<null>((go) => ends.push(go))]);
+      if (asks?.endsWith("\r\n\r\n")) await writeAll(conn, ANSWER);
+    });
+  };
+  const ends: ((none: null) => void)[] = [];
+  await using first = impatient();
+  await using second = impatient();
+  await using balancer = await startBalancer([first.port, second.port], {
+    ...TRUSTING,
+    ejectAfter: "1",
+  });
+  for (const start of ["", "GET / HT"]) {
+    using client = await ByteClient.connect(balancer.address.port);
+    if (start !== "") await client.send(start);
+    await until(() => balancer.snapshot().carried === 1, "it is carried");
+    if (start === "") await until(() => ends.length > 0, "the server waits");
+    for (const end of ends.splice(0)) end(null);
+    await client.end();
+    await client.receiveAll();
+    await until(() => balancer.snapshot().carried === 0, "it is gone");
+  }
+  const states = balancer.snapshot().backends.map(({ state, failures }) => [state, failures]);
+  assertEquals(states, [["ready", 0], ["ready", 0]]);
 });
 
 Deno.test("eject: in tcp mode who ends without wanting an answer tells nothing", async () => {
@@ -236,8 +275,7 @@ class Names {
 }
 
 Deno.test("names: each address is a backend; one that is new serves, one that vanishes drains", async () => {
-  const slow = new Slow();
-  await using first = slow.server;
+  await using first = new GateServer();
   await using _second = answering("127.0.0.2", first.port);
   const names = new Names();
   names.addresses.set("web.test", ["127.0.0.1"]);
@@ -256,9 +294,25 @@ Deno.test("names: each address is a backend; one that is new serves, one that va
   ]);
   assertEquals(await askOnce(balancer.address.port, get("/")), ANSWER);
   assertEquals(first.connections, 1, "who drains gets nobody");
-  slow.open();
+  first.open();
   assertEquals(await running, ANSWER);
   await until(() => states().length === 1, "it is gone");
+});
+
+// Regression: between the drain of the old addresses and the first check of the new, it was 500.
+Deno.test("names: while all addresses change, there is always somebody to serve", async () => {
+  await using first = answering();
+  await using second = answering("127.0.0.2", first.port);
+  const names = new Names();
+  names.addresses.set("web.test", ["127.0.0.1"]);
+  const settings = { health: "tcp", intervalMs: "1h", resolveMs: "1s" } as const;
+  await using balancer = makeBalancer([`web.test:${first.port}`], settings, names.lookup);
+  await balancer.ready;
+  names.addresses.set("web.test", ["127.0.0.2"]);
+  await until(async () => {
+    assertEquals(await askOnce(balancer.address.port, get("/")), ANSWER);
+    return second.connections > 1;
+  }, "the new address serves");
 });
 
 Deno.test("names: it starts though a name does not resolve, and serves when it does", async () => {

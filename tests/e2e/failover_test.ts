@@ -135,7 +135,10 @@ Deno.test("failover: a client that speaks late is not lost to a backend that clo
     policy: "round-robin",
   });
   using client = await ByteClient.connect(balancer.address.port);
-  await until(() => balancer.snapshot().backends[0]?.failures === 1, "the hasty one has closed");
+  await until(() => {
+    const [{ leased, inFlight } = { leased: 0, inFlight: 0 }] = balancer.snapshot().backends;
+    return leased === 1 && inFlight === 0;
+  }, "the hasty one has closed");
   await client.send(get("/"));
   assertEquals(await client.receiveAll(), ANSWER);
 });

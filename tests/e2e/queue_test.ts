@@ -2,6 +2,7 @@
 import { assertEquals, assertMatch } from "../support/assert.ts";
 import { startBalancer } from "../support/balancer.ts";
 import { askOnce, ByteClient, connectAndReset, get } from "../support/byte_client.ts";
+import { GateServer } from "../support/gate_server.ts";
 import { RawServer, readSome, writeAll } from "../support/raw_server.ts";
 import { until } from "../support/until.ts";
 
@@ -9,35 +10,8 @@ const TRUSTING = { health: "off" } as const;
 const ANSWER = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const BUSY = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n";
 
-/** A backend that answers when it is told to, and knows in which order it was asked. */
-class Gate {
-  readonly asked: string[] = [];
-  readonly server: RawServer;
-  most = 0;
-  #open = Promise.withResolvers<void>();
-  #now = 0;
-
-  constructor() {
-    this.server = new RawServer(async (conn) => {
-      this.most = Math.max(this.most, ++this.#now);
-      try {
-        this.asked.push((await readSome(conn)).split(" ")[1] ?? "");
-        await this.#open.promise;
-        await writeAll(conn, ANSWER);
-      } finally {
-        this.#now--;
-      }
-    });
-  }
-
-  open(): void {
-    this.#open.resolve();
-  }
-}
-
 Deno.test("queue: never more than N clients are carried, and all are served in their order", async () => {
-  const gate = new Gate();
-  await using server = gate.server;
+  await using server = new GateServer();
   await using balancer = await startBalancer([server.port], { ...TRUSTING, parallel: "1" });
   const answers: Promise<string>[] = [];
   for (let index = 0; index < 8; index++) {
@@ -45,27 +19,25 @@ Deno.test("queue: never more than N clients are carried, and all are served in t
     await until(() => balancer.snapshot().accepted === index + 1, "it was accepted");
   }
   assertEquals(balancer.snapshot().waiting, 7);
-  gate.open();
+  server.open();
   assertEquals(await Promise.all(answers), Array(8).fill(ANSWER));
-  assertEquals(gate.asked, ["/0", "/1", "/2", "/3", "/4", "/5", "/6", "/7"]);
-  assertEquals(gate.most, 1, "one at a time");
+  assertEquals(server.asked, ["/0", "/1", "/2", "/3", "/4", "/5", "/6", "/7"]);
+  assertEquals(server.most, 1, "one at a time");
 });
 
 Deno.test("queue: with N = 3, three are carried side by side", async () => {
-  const gate = new Gate();
-  await using server = gate.server;
+  await using server = new GateServer();
   await using balancer = await startBalancer([server.port], { ...TRUSTING, parallel: "3" });
   const answers = Array.from({ length: 9 }, () => askOnce(balancer.address.port, get("/")));
   await until(() => balancer.snapshot().waiting === 6, "six wait");
   assertEquals(balancer.snapshot().carried, 3);
-  gate.open();
+  server.open();
   assertEquals(await Promise.all(answers), Array(9).fill(ANSWER));
-  assertEquals(gate.most, 3);
+  assertEquals(server.most, 3);
 });
 
 Deno.test("queue: when it is full one more is turned away with 503 and Retry-After", async () => {
-  const gate = new Gate();
-  await using server = gate.server;
+  await using server = new GateServer();
   await using balancer = await startBalancer([server.port], {
     ...TRUSTING,
     parallel: "1",
@@ -78,13 +50,12 @@ Deno.test("queue: when it is full one more is turned away with 503 and Retry-Aft
   await until(() => balancer.snapshot().waiting === 1, "the second waits");
   assertEquals(await askOnce(port, get("/3")), BUSY);
   assertEquals(balancer.snapshot().turnedAway, 1);
-  gate.open();
+  server.open();
   assertEquals(await Promise.all([first, second]), [ANSWER, ANSWER]);
 });
 
 Deno.test("queue: who waits for too long is turned away with 503", async () => {
-  const gate = new Gate();
-  await using server = gate.server;
+  await using server = new GateServer();
   await using balancer = await startBalancer([server.port], {
     ...TRUSTING,
     parallel: "1",
@@ -94,13 +65,12 @@ Deno.test("queue: who waits for too long is turned away with 503", async () => {
   const first = askOnce(port, get("/1"));
   await until(() => balancer.snapshot().carried === 1, "the first is carried");
   assertEquals(await askOnce(port, get("/2")), BUSY);
-  gate.open();
+  server.open();
   assertEquals(await first, ANSWER);
 });
 
 Deno.test("queue: in tcp mode who is turned away is closed without a word", async () => {
-  const gate = new Gate();
-  await using server = gate.server;
+  await using server = new GateServer();
   await using balancer = await startBalancer([server.port], {
     ...TRUSTING,
     mode: "tcp",
@@ -110,13 +80,12 @@ Deno.test("queue: in tcp mode who is turned away is closed without a word", asyn
   const first = askOnce(balancer.address.port, get("/1"));
   await until(() => balancer.snapshot().carried === 1, "the first is carried");
   assertEquals(await askOnce(balancer.address.port, "x"), "");
-  gate.open();
+  server.open();
   assertEquals(await first, ANSWER);
 });
 
 Deno.test("queue: who hangs up while waiting gives its place up", async () => {
-  const gate = new Gate();
-  await using server = gate.server;
+  await using server = new GateServer();
   await using balancer = await startBalancer([server.port], {
     ...TRUSTING,
     parallel: "1",
@@ -134,21 +103,20 @@ Deno.test("queue: who hangs up while waiting gives its place up", async () => {
   await until(() => balancer.snapshot().waiting === 0, "both have left");
   const last = askOnce(port, get("/2"));
   await until(() => balancer.snapshot().waiting === 1, "there is room again");
-  gate.open();
+  server.open();
   assertEquals(await Promise.all([first, last]), [ANSWER, ANSWER]);
-  assertEquals(gate.asked, ["/1", "/2"], "the backend never saw those that left");
+  assertEquals(server.asked, ["/1", "/2"], "the backend never saw those that left");
 });
 
 Deno.test("queue: who ends its side while waiting, having asked, is still answered", async () => {
-  const gate = new Gate();
-  await using server = gate.server;
+  await using server = new GateServer();
   await using balancer = await startBalancer([server.port], { ...TRUSTING, parallel: "1" });
   const first = askOnce(balancer.address.port, get("/1"));
   await until(() => balancer.snapshot().carried === 1, "the first is carried");
   using client = await ByteClient.connect(balancer.address.port);
   await (await client.send(get("/2"))).end();
   await until(() => balancer.snapshot().waiting === 1, "it waits");
-  gate.open();
+  server.open();
   assertEquals(await first, ANSWER);
   assertEquals(await client.receiveAll(), ANSWER);
 });
