@@ -59,7 +59,7 @@ export class RequestCarrier implements Carrier {
 
   /** Requests wait until {@linkcode open}. */
   constructor(options: CarrierOptions) {
-    const { config, pool, deadlines, buffers, clock } = options;
+    const { config, pool, deadlines, buffers } = options;
     this.#options = options;
     this.#queue = new WaitingQueue({
       lengthMax: config.queueMax,
@@ -78,7 +78,7 @@ export class RequestCarrier implements Carrier {
     });
     this.#dialer = new Dialer({ timeoutMs: config.connectTimeoutMs, deadlines });
     this.#idle = new IdleConnections({ timeoutMs: config.backendKeepAliveMs, deadlines });
-    this.#retries = new RetryBudget(() => clock.now());
+    this.#retries = new RetryBudget(() => deadlines.now);
     this.#bridgeOptions = this.#makeBridgeOptions();
     this.#sessionOptions = {
       headTimeoutMs: config.headTimeoutMs,
