@@ -1,11 +1,13 @@
 /**
- * A bridge: takes one client after the other whose turn has come, and has each carried. N of them
- * run at the most; the carrier starts them.
+ * The bridges: N tasks at the most, each of which takes one client after the other whose turn has
+ * come, and has it carried. A carrier owns them.
  */
 import type { WaitingQueue } from "./waiting_queue.ts";
 
-/** What a bridge works with; the same for all. `T` is a client, `G` what it needs to go on. */
-export interface BridgeOptions<T, G> {
+/** What bridges work with. `T` is a client, `G` what it needs to go on. */
+export interface BridgesOptions<T, G> {
+  /** N: how many there may be. */
+  readonly countMax: number;
   /** Where clients come from. */
   readonly queue: WaitingQueue<T, G>;
   /** Carries one. */
@@ -18,8 +20,53 @@ export interface BridgeOptions<T, G> {
   readonly onDefect: (error: unknown, item: T) => void;
 }
 
+/** All bridges of a carrier. They are started as they are needed, and stay. */
+export class Bridges<T, G> {
+  readonly #options: BridgesOptions<T, G>;
+  readonly #running = new Set<Promise<void>>();
+  #open = false;
+
+  /** None runs before {@linkcode open}. */
+  constructor(options: BridgesOptions<T, G>) {
+    this.#options = options;
+  }
+
+  /** From now on clients are carried, those first that have come by now. */
+  open(): void {
+    this.#open = true;
+    this.admit();
+  }
+
+  /** Sees to it that a bridge is idle for the next client, if there may be one more. */
+  prepare(): void {
+    if (this.#options.queue.idle === 0) this.#start(1);
+  }
+
+  /** Has all taken that can go on now. */
+  admit(): void {
+    const { queue } = this.#options;
+    this.#start(queue.length - queue.idle);
+    queue.admit();
+  }
+
+  /** Resolves when none runs any more: the queue was closed, and is empty. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#running);
+  }
+
+  /** Starts so many, within the bound. */
+  #start(count: number): void {
+    if (!this.#open) return;
+    for (let left = count; left > 0 && this.#running.size < this.#options.countMax; left--) {
+      const running = bridge(this.#options);
+      this.#running.add(running);
+      running.finally(() => this.#running.delete(running));
+    }
+  }
+}
+
 /** Carries clients until the queue is closed and empty. Never rejects. */
-export async function bridge<T, G>(options: BridgeOptions<T, G>): Promise<void> {
+async function bridge<T, G>(options: BridgesOptions<T, G>): Promise<void> {
   for (;;) {
     const next = await options.queue.take();
     if (next === null) return;

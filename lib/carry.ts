@@ -6,7 +6,7 @@
  * Every path ends with the client closed, handed to the lingering close, or back in the queue.
  */
 import type { Client } from "./client.ts";
-import { type Clock, pause } from "./clock.ts";
+import { type Clock, GrowingPause } from "./clock.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { Dialer } from "./dial.ts";
 import { BalancerError } from "./errors.ts";
@@ -50,9 +50,6 @@ export interface CarryOptions {
   readonly onExhausted: (state: string) => void;
 }
 
-/** Pauses while this machine is out of means: the first and the longest, in milliseconds. */
-const EXHAUSTED_PAUSE_MS = { first: 50, most: 1000 } as const;
-
 /** Carries a client, for whom there is that lease; null: nobody can serve it. */
 export async function carry(
   client: Client,
@@ -61,7 +58,7 @@ export async function carry(
 ): Promise<void> {
   const { pool, queue, lingering, answers, clock } = options;
   let lease: Lease | "wait" | null = first;
-  let pauseMs: number = EXHAUSTED_PAUSE_MS.first;
+  let exhausted: GrowingPause | null = null;
   for (;;) {
     if (lease === null) return lingering.close(client, answers.nobody);
     if (lease === "wait") return options.onWait(client);
@@ -71,8 +68,8 @@ export async function carry(
     queue.admit(); // There is room where the lease was.
     if (outcome === "exhausted") {
       if (hasWaitedTooLong(client, options)) return lingering.close(client, answers.busy);
-      await pause(pauseMs, clock);
-      pauseMs = Math.min(2 * pauseMs, EXHAUSTED_PAUSE_MS.most);
+      exhausted ??= new GrowingPause(clock);
+      await exhausted.wait();
     } else if (outcome === "unasked") {
       if (!await firstBytes(client, options)) return lingering.close(client);
     }

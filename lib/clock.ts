@@ -26,3 +26,21 @@ export function oneTurn(clock: Clock): Promise<void> {
 export function pause(delayMs: number, clock: Clock): Promise<void> {
   return new Promise((resolve) => clock.after(delayMs, resolve));
 }
+
+/** Pauses of one wait: the first is short, each one after it twice as long, up to a second. */
+export class GrowingPause {
+  readonly #clock: Clock;
+  #nextMs = 50;
+
+  /** Waits by that clock. */
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Resolves after the next pause. */
+  async wait(): Promise<void> {
+    const delayMs = this.#nextMs;
+    this.#nextMs = Math.min(2 * delayMs, 1000);
+    await pause(delayMs, this.#clock);
+  }
+}

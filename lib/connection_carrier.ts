@@ -1,16 +1,16 @@
 /**
- * The carrier of whole connections (bridge and tcp mode): takes accepted connections, lets them wait in the queue, has N bridges carry them to
- * backends, and sees out those that cannot be served. The balancer gives it connections.
+ * The carrier of whole connections, in bridge and tcp mode: takes accepted connections, lets them
+ * wait in the queue, has bridges carry them to backends, and sees out those that cannot be served.
  *
- * Invariants: no more than N bridges; each client that comes in is closed in the end.
+ * Invariant: each client that comes in is closed in the end.
  */
-import { bridge, type BridgeOptions } from "./bridge.ts";
+import { Bridges } from "./bridge.ts";
 import type { Carrier, CarrierOptions, CarrierSnapshot } from "./carrier.ts";
 import { type Answers, carry, type CarryOptions } from "./carry.ts";
 import { Client } from "./client.ts";
 import { Dialer } from "./dial.ts";
 import type { Lease } from "./lease.ts";
-import { Lingering } from "./lingering.ts";
+import { Lingering, LINGERING_MAX } from "./lingering.ts";
 import { log } from "./log.ts";
 import { Roster } from "./roster.ts";
 import { WaitingQueue } from "./waiting_queue.ts";
@@ -23,8 +23,6 @@ const HTTP_ANSWERS: Answers = {
   ),
 };
 const NO_ANSWERS: Answers = { nobody: new Uint8Array(0), busy: new Uint8Array(0) };
-/** The most clients that may be on their way out at once. */
-const LINGERING_MAX = 4096;
 
 /** Carries whole connections. */
 export class ConnectionCarrier implements Carrier {
@@ -32,10 +30,8 @@ export class ConnectionCarrier implements Carrier {
   readonly #answers: Answers;
   readonly #queue: WaitingQueue<Client, Lease | null>;
   readonly #lingering: Lingering;
-  readonly #bridgeOptions: BridgeOptions<Client, Lease | null>;
+  readonly #bridges: Bridges<Client, Lease | null>;
   readonly #carried = new Roster<Client>();
-  readonly #bridges = new Set<Promise<void>>();
-  #open = false;
   #turnedAway = 0;
 
   /** Clients wait until {@linkcode open}. */
@@ -55,7 +51,7 @@ export class ConnectionCarrier implements Carrier {
       countMax: LINGERING_MAX,
       deadlines,
     });
-    this.#bridgeOptions = this.#makeBridgeOptions();
+    this.#bridges = this.#makeBridges();
   }
 
   /** How many clients are where right now. */
@@ -72,7 +68,7 @@ export class ConnectionCarrier implements Carrier {
   receive(conn: Deno.TcpConn): void {
     const { deadlines, buffers } = this.#options;
     const client = new Client(conn, deadlines.now, buffers);
-    if (this.#open && this.#queue.idle === 0) this.#startBridges(1);
+    this.#bridges.prepare();
     const place = this.#queue.offer(client);
     if (place === "full") this.#turnAway(client);
     if (place === "waits") this.#watchWaiting(client);
@@ -80,15 +76,13 @@ export class ConnectionCarrier implements Carrier {
 
   /** From now on clients are carried, those first that have come by now. */
   open(): Promise<void> {
-    this.#open = true;
-    this.admit();
+    this.#bridges.open();
     return Promise.resolve();
   }
 
   /** Looks who of those that wait can go on: there may be room, or nobody left to wait for. */
   admit(): void {
-    if (this.#open) this.#startBridges(this.#queue.length - this.#queue.idle);
-    this.#queue.admit();
+    this.#bridges.admit();
   }
 
   /** Nothing is kept here: each client has a connection of its own. */
@@ -98,7 +92,7 @@ export class ConnectionCarrier implements Carrier {
   async drain(): Promise<void> {
     this.#queue.close();
     if (this.#left > 0) log.info("Draining: {left} clients left", { left: this.#left });
-    await Promise.all([...this.#bridges]);
+    await this.#bridges.settled();
     await this.#lingering.settled();
   }
 
@@ -118,9 +112,10 @@ export class ConnectionCarrier implements Carrier {
     return this.#carried.size + this.#queue.length + this.#lingering.size;
   }
 
-  #makeBridgeOptions(): BridgeOptions<Client, Lease | null> {
+  #makeBridges(): Bridges<Client, Lease | null> {
     const options = this.#makeCarryOptions();
-    return {
+    return new Bridges({
+      countMax: this.#options.config.parallel,
       queue: this.#queue,
       carry: (client, lease) => carry(client, lease, options),
       onTake: (client) => {
@@ -132,7 +127,7 @@ export class ConnectionCarrier implements Carrier {
         log.error("A defect of this program: {error}", { error: String(error) });
         client[Symbol.dispose]();
       },
-    };
+    });
   }
 
   #makeCarryOptions(): CarryOptions {
@@ -160,16 +155,6 @@ export class ConnectionCarrier implements Carrier {
       },
       onExhausted,
     };
-  }
-
-  /** Starts so many, within the bound. */
-  #startBridges(count: number): void {
-    const { parallel } = this.#options.config;
-    for (let left = count; left > 0 && this.#bridges.size < parallel; left--) {
-      const running = bridge(this.#bridgeOptions);
-      this.#bridges.add(running);
-      running.finally(() => this.#bridges.delete(running));
-    }
   }
 
   /** A client that hangs up while it waits gives its place up. */

@@ -34,6 +34,8 @@ export interface LingeringOptions {
   readonly deadlines: Deadlines;
 }
 
+/** The most clients that may be on their way out at once; see {@linkcode LingeringOptions.countMax}. */
+export const LINGERING_MAX = 4096;
 /** A client has this many times the silence allowed, in all. */
 const TOTAL_FACTOR = 6;
 const NOTHING = new Uint8Array(0);

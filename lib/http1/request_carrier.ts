@@ -7,13 +7,13 @@
  * out is settled; each connection to a backend is kept for the next request or closed.
  */
 import type { Backend } from "../backend.ts";
-import { bridge, type BridgeOptions } from "../bridge.ts";
+import { Bridges } from "../bridge.ts";
 import type { Carrier, CarrierOptions, CarrierSnapshot } from "../carrier.ts";
-import { pause } from "../clock.ts";
+import { GrowingPause } from "../clock.ts";
 import { Dialer } from "../dial.ts";
 import { BalancerError } from "../errors.ts";
 import type { Lease } from "../lease.ts";
-import { Lingering } from "../lingering.ts";
+import { Lingering, LINGERING_MAX } from "../lingering.ts";
 import { log } from "../log.ts";
 import { Roster } from "../roster.ts";
 import { WaitingQueue } from "../waiting_queue.ts";
@@ -27,12 +27,8 @@ import { Sticky } from "./sticky.ts";
 import { loadZlib, type Zlib } from "./compressor.ts";
 import { Session, type SessionOptions } from "./session.ts";
 
-/** The most clients that may be on their way out at once. */
-const LINGERING_MAX = 4096;
 /** A client that waits is read ahead of by so much, in bytes. */
 const AHEAD_BYTES_MAX = 16 * 1024;
-/** Pauses while this machine is out of means: the first and the longest, in milliseconds. */
-const EXHAUSTED_PAUSE_MS = { first: 50, most: 1000 } as const;
 
 /** What came of one try: settled; or on to the next backend; or this machine is out of means. */
 type Outcome = "settled" | "next" | "exhausted";
@@ -49,9 +45,7 @@ export class RequestCarrier implements Carrier {
   readonly #exchangeOptions: ExchangeOptions;
   readonly #sessions = new Roster<Session>();
   readonly #carried = new Roster<ClientRequest>();
-  readonly #bridges = new Set<Promise<void>>();
-  readonly #bridgeOptions: BridgeOptions<ClientRequest, Lease | null>;
-  #isOpen = false;
+  readonly #bridges: Bridges<ClientRequest, Lease | null>;
   #sticky: Sticky | null = null;
   #zlib: Zlib | null = null;
   #turnedAway = 0;
@@ -79,7 +73,7 @@ export class RequestCarrier implements Carrier {
     this.#dialer = new Dialer({ timeoutMs: config.connectTimeoutMs, deadlines });
     this.#idle = new IdleConnections({ timeoutMs: config.backendKeepAliveMs, deadlines });
     this.#retries = new RetryBudget(() => deadlines.now);
-    this.#bridgeOptions = this.#makeBridgeOptions();
+    this.#bridges = this.#makeBridges();
     this.#sessionOptions = {
       headTimeoutMs: config.headTimeoutMs,
       keepAliveTimeoutMs: config.keepAliveTimeoutMs,
@@ -128,14 +122,12 @@ export class RequestCarrier implements Carrier {
     const { sticky, stickyKey, compress } = this.#options.config;
     if (sticky !== null) this.#sticky = await makeSticky(sticky, stickyKey);
     if (compress === "on") this.#zlib = await loadZlib();
-    this.#isOpen = true;
-    this.admit();
+    this.#bridges.open();
   }
 
   /** Looks which of the requests that wait can go on. */
   admit(): void {
-    if (this.#isOpen) this.#startBridges(this.#queue.length - this.#queue.idle);
-    this.#queue.admit();
+    this.#bridges.admit();
   }
 
   /** A backend is not to be used for now: nothing is kept of it. */
@@ -152,7 +144,7 @@ export class RequestCarrier implements Carrier {
     for (const session of this.#sessions) session.drain();
     if (this.#sessions.size > 0) await draining.promise;
     this.#queue.close();
-    await Promise.all([...this.#bridges]);
+    await this.#bridges.settled();
     await this.#lingering.settled();
     this.#idle[Symbol.dispose]();
   }
@@ -167,24 +159,15 @@ export class RequestCarrier implements Carrier {
   }
 
   #take(request: ClientRequest): void {
-    if (this.#isOpen && this.#queue.idle === 0) this.#startBridges(1);
+    this.#bridges.prepare();
     const place = this.#queue.offer(request);
     if (place === "full") this.#turnAway(request);
     if (place === "waits") this.#watchWaiting(request);
   }
 
-  /** Starts so many, within the bound. */
-  #startBridges(count: number): void {
-    const { parallel } = this.#options.config;
-    for (let left = count; left > 0 && this.#bridges.size < parallel; left--) {
-      const running = bridge(this.#bridgeOptions);
-      this.#bridges.add(running);
-      running.finally(() => this.#bridges.delete(running));
-    }
-  }
-
-  #makeBridgeOptions(): BridgeOptions<ClientRequest, Lease | null> {
-    return {
+  #makeBridges(): Bridges<ClientRequest, Lease | null> {
+    return new Bridges({
+      countMax: this.#options.config.parallel,
       queue: this.#queue,
       carry: (request, lease) => this.#carry(request, lease),
       onTake: (request) => {
@@ -197,7 +180,7 @@ export class RequestCarrier implements Carrier {
         log.error("A defect of this program: {error}", { error: String(error) });
         request.settle({ how: "cut" });
       },
-    };
+    });
   }
 
   /** A client that breaks its connection while its request waits gives the place up. */
@@ -227,7 +210,7 @@ export class RequestCarrier implements Carrier {
     const { pool, clock, deadlines, config } = this.#options;
     const startedMs = deadlines.now;
     let lease: Lease | "wait" | null = first;
-    let pauseMs: number = EXHAUSTED_PAUSE_MS.first;
+    let exhausted: GrowingPause | null = null;
     for (;;) {
       if (lease === null) {
         // Nobody is there, or nobody is left that has not failed it (RFC 9110, 15.6.3 and 15.6.4).
@@ -243,8 +226,8 @@ export class RequestCarrier implements Carrier {
       this.#queue.admit(); // There is room where the lease was.
       if (outcome === "exhausted") {
         if (deadlines.now - startedMs >= config.queueTimeoutMs) return this.#turnAway(request);
-        await pause(pauseMs, clock);
-        pauseMs = Math.min(2 * pauseMs, EXHAUSTED_PAUSE_MS.most);
+        exhausted ??= new GrowingPause(clock);
+        await exhausted.wait();
       }
       lease = pool.acquire(request);
     }
