@@ -95,7 +95,8 @@ export class ClientRequest implements PoolClient, Member {
  * it would go by unseen, and clients may go on in HTTP/1.1.
  */
 function asksUpgrade({ minor, headers }: RequestHead): boolean {
-  if (minor === 0) return false;
+  // Hardly a request does.
+  if (minor === 0 || !headers.some((header) => isNamed(header, "upgrade"))) return false;
   const valuesOf = (name: string): readonly string[] =>
     headers.filter((header) => isNamed(header, name)).flatMap(({ value }) => listOf(value));
   const protocols = valuesOf("upgrade");

@@ -93,7 +93,10 @@ export class ConnectionReader implements Disposable {
     if (this.#disposed) {
       return Promise.reject(new Deno.errors.Interrupted("Cannot fill: disposed of"));
     }
-    return this.#receiving = this.#receive();
+    const buffer = this.#buffer = this.#roomy();
+    const read = this.#source.read(buffer.subarray(this.#end, HELD_BYTES_MAX));
+    // Not in an async function: this runs for every message, and its frame is what costs most.
+    return this.#receiving = read.then(this.#received, this.#failed);
   }
 
   /**
@@ -115,18 +118,22 @@ export class ConnectionReader implements Disposable {
     if (!this.receiving) this.#giveBuffer();
   }
 
-  async #receive(): Promise<boolean> {
-    try {
-      const buffer = this.#buffer = this.#roomy();
-      const count = await this.#source.read(buffer.subarray(this.#end, HELD_BYTES_MAX));
-      if (count === null) this.#ended = true;
-      this.#lastCount = count ?? 0;
-      this.#end += this.#lastCount;
-      return !this.#ended;
-    } finally {
-      this.#receiving = null;
-      if (this.#disposed) this.#giveBuffer();
-    }
+  readonly #received = (count: number | null): boolean => {
+    if (count === null) this.#ended = true;
+    this.#lastCount = count ?? 0;
+    this.#end += this.#lastCount;
+    this.#readEnded();
+    return !this.#ended;
+  };
+
+  readonly #failed = (error: unknown): never => {
+    this.#readEnded();
+    throw error;
+  };
+
+  #readEnded(): void {
+    this.#receiving = null;
+    if (this.#disposed) this.#giveBuffer();
   }
 
   /** The buffer for the next read, with what is held at its start and room behind it. */

@@ -82,6 +82,15 @@ export interface ExchangeEnds {
   readonly zlib: Zlib | null;
 }
 
+/** A head, and maybe the whole body behind it, ready to be sent from a buffer of its own. */
+interface Message {
+  readonly buffer: Uint8Array<ArrayBuffer>;
+  /** Of all that is to be sent, in bytes. */
+  readonly length: number;
+  /** Of the body in it. */
+  readonly bodyBytes: number;
+}
+
 /** One request and its answer. */
 export class Exchange implements Expiring, BodyObserver {
   /** For the deadlines. */
@@ -181,7 +190,9 @@ export class Exchange implements Expiring, BodyObserver {
   async #up(): Promise<void> {
     const { framing, asksUpgrade } = this.#request;
     try {
-      await this.#sendHead();
+      const message = this.#requestMessage();
+      this.#observer.asked();
+      if (!await this.#send(message, this.#connection.conn)) return;
       if (framing !== "none") {
         await this.#sendBody(framing);
       } else {
@@ -193,7 +204,7 @@ export class Exchange implements Expiring, BodyObserver {
     }
   }
 
-  async #sendHead(): Promise<void> {
+  #requestMessage(): Message {
     const { defaultHost, buffers } = this.#options;
     const { head, framing, asksUpgrade, session } = this.#request;
     const forwarded = forwardedRequest(head, {
@@ -205,15 +216,7 @@ export class Exchange implements Expiring, BodyObserver {
       defaultHost,
     });
     const buffer = roomFor(forwarded, buffers);
-    try {
-      this.#observer.asked();
-      await this.#write(
-        this.#connection.conn,
-        buffer.subarray(0, writeRequestHead(forwarded, buffer, 0)),
-      );
-    } finally {
-      buffers.give(buffer);
-    }
+    return { buffer, length: writeRequestHead(forwarded, buffer, 0), bodyBytes: 0 };
   }
 
   async #sendBody(framing: Exclude<ClientRequest["framing"], "none">): Promise<void> {
@@ -284,18 +287,18 @@ export class Exchange implements Expiring, BodyObserver {
   }
 
   /** Takes in a head; null: another follows. */
-  async #take(head: ResponseHead): Promise<ExchangeEnd | null> {
-    if (head.status === 101) return await this.#upgrade(head);
-    if (head.status >= 200) return await this.#answer(head);
-    // An interim answer (RFC 9110, 15.2); HTTP/1.0 knows none.
-    if (this.#request.head.minor === 1) await this.#sendInterim(head);
-    return null;
+  #take(head: ResponseHead): Promise<ExchangeEnd | null> {
+    if (head.status === 101) return this.#upgrade(head);
+    return head.status >= 200 ? this.#answer(head) : this.#sendInterim(head);
   }
 
-  async #sendInterim(head: ResponseHead): Promise<void> {
+  /** Passes on an interim answer (RFC 9110, 15.2); HTTP/1.0 knows none. */
+  async #sendInterim(head: ResponseHead): Promise<null> {
+    if (this.#request.head.minor === 0) return null;
     const { date } = this.#options;
     const forwarded = forwardedResponse(head, { framing: "none", connection: null, date });
-    await this.#sendToClient(forwarded, 0);
+    await this.#send(this.#responseMessage(forwarded, 0), this.#session.conn);
+    return null;
   }
 
   async #answer(received: ResponseHead): Promise<ExchangeEnd> {
@@ -314,9 +317,10 @@ export class Exchange implements Expiring, BodyObserver {
     });
     const isWhole = typeof body === "object" && encoding === null && reader.held >= body.length;
     const whole = isWhole ? body.length : 0;
-    const copied = await this.#sendToClient(forwarded, whole);
-    if (copied === null) return "gone";
-    const isDone = body === "none" || (whole > 0 && copied === whole);
+    const message = this.#responseMessage(forwarded, whole);
+    if (!await this.#send(message, this.#session.conn)) return "gone";
+    this.bytesDown += message.bodyBytes;
+    const isDone = body === "none" || (whole > 0 && message.bodyBytes === whole);
     if (!isDone) {
       const end = await this.#sendBodyDown({ body, framing, encoding });
       if (end !== "answered") return end;
@@ -383,29 +387,31 @@ export class Exchange implements Expiring, BodyObserver {
     return "cut";
   }
 
-  /**
-   * Sends a head and, in the same write, so much of the body from what is held, if it fits. Returns
-   * how much of it; null: the client takes no more.
-   */
-  async #sendToClient(head: ResponseHead, bodyBytes: number): Promise<number | null> {
-    const { buffers } = this.#options;
+  /** A head and, for the same write, so much of the body from what is held, if it fits. */
+  #responseMessage(head: ResponseHead, bodyBytes: number): Message {
     const { reader } = this.#connection;
-    const buffer = roomFor(head, buffers);
+    const buffer = roomFor(head, this.#options.buffers);
+    const end = writeResponseHead(head, buffer, 0);
+    if (bodyBytes === 0 || bodyBytes > buffer.length - end) {
+      return { buffer, length: end, bodyBytes: 0 };
+    }
+    buffer.set(reader.bytes.subarray(0, bodyBytes), end);
+    reader.consume(bodyBytes);
+    return { buffer, length: end + bodyBytes, bodyBytes };
+  }
+
+  /** Sends a message and gives its buffer back. False: the other side takes no more. Never rejects. */
+  async #send({ buffer, length }: Message, conn: Deno.TcpConn): Promise<boolean> {
     try {
-      const end = writeResponseHead(head, buffer, 0);
-      const copied = bodyBytes <= buffer.length - end ? bodyBytes : 0;
-      if (copied > 0) {
-        buffer.set(reader.bytes.subarray(0, copied), end);
-        reader.consume(copied);
+      for (let at = 0; at < length;) {
+        at += await conn.write(buffer.subarray(at, length));
+        this.active();
       }
-      await this.#write(this.#session.conn, buffer.subarray(0, end + copied));
-      this.bytesDown += copied;
-      return copied;
-    } catch (error) {
-      if (error instanceof RangeError) throw error;
-      return null;
+      return true;
+    } catch {
+      return false; // It is closed, or broken; what follows is the caller's to decide.
     } finally {
-      buffers.give(buffer);
+      this.#options.buffers.give(buffer);
     }
   }
 
@@ -417,8 +423,8 @@ export class Exchange implements Expiring, BodyObserver {
     this.#phase = "upgraded";
     const { date, buffers } = this.#options;
     const forwarded = forwardedResponse(head, { framing: "none", connection: "upgrade", date });
-    if (await this.#sendToClient(forwarded, 0) === null) return "gone";
     const session = this.#session;
+    if (!await this.#send(this.#responseMessage(forwarded, 0), session.conn)) return "gone";
     const connection = this.#connection;
     const raw = { framing: "until-close", coding: "plain", observer: this, buffers } as const;
     const up = new BodyMover({ ...raw, reader: session.reader, sink: connection.conn });
@@ -442,13 +448,6 @@ export class Exchange implements Expiring, BodyObserver {
       // One side broke its connection: there is nothing left to say to the other.
       this.#connection[Symbol.dispose]();
       this.#session[Symbol.dispose]();
-    }
-  }
-
-  async #write(conn: Deno.TcpConn, bytes: Uint8Array): Promise<void> {
-    for (let at = 0; at < bytes.length;) {
-      at += await conn.write(at === 0 ? bytes : bytes.subarray(at));
-      this.active();
     }
   }
 }

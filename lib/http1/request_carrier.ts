@@ -236,47 +236,52 @@ export class RequestCarrier implements Carrier {
   async #attempt(request: ClientRequest, given: Lease): Promise<Outcome> {
     using lease = given;
     const { backend } = lease;
-    let connection = this.#idle.take(backend);
-    if (connection !== null) {
-      const { exchange, end } = await this.#exchange(request, { lease, connection });
-      // A connection that the backend gave up while it was idle is no failure of the backend.
-      if (end !== "unanswered" || !request.isRepeatable) {
-        return this.#judge(request, { lease, exchange, end });
+    for (let kept = this.#idle.take(backend);; kept = null) {
+      let connection = kept;
+      try {
+        connection ??= await this.#connect(backend);
+      } catch (error) {
+        return this.#notConnected(request, { lease, error });
       }
+      const exchange = this.#begin(request, { lease, connection });
+      const end = await exchange.run();
+      this.#putAway(exchange, { backend, connection });
+      // A connection that the backend gave up while it was idle is no failure of the backend.
+      const isStale = kept !== null && end === "unanswered" && request.isRepeatable;
+      if (!isStale) return this.#judge(request, { lease, exchange, end });
       lease.restart();
     }
-    try {
-      const conn = await this.#dialer.dial(backend);
-      conn.setNoDelay(true);
-      connection = new BackendConnection(conn, this.#options.buffers);
-    } catch (error) {
-      return this.#notConnected(request, { lease, error });
-    }
-    const { exchange, end } = await this.#exchange(request, { lease, connection });
-    return this.#judge(request, { lease, exchange, end });
   }
 
-  async #exchange(
+  async #connect(backend: Backend): Promise<BackendConnection> {
+    const conn = await this.#dialer.dial(backend);
+    conn.setNoDelay(true);
+    return new BackendConnection(conn, this.#options.buffers);
+  }
+
+  #begin(
     request: ClientRequest,
     { lease, connection }: { lease: Lease; connection: BackendConnection },
-  ): Promise<{ exchange: Exchange; end: ExchangeEnd }> {
+  ): Exchange {
     const { backend } = lease;
     lease.connected();
     const cookie = request.prefers === backend
       ? null
       : this.#sticky?.setCookieHeader(backend, { secure: false }) ?? null;
     const ends = { request, connection, observer: lease, cookie, zlib: this.#zlib };
-    const exchange = new Exchange(ends, this.#exchangeOptions);
-    const end = await exchange.run();
+    return new Exchange(ends, this.#exchangeOptions);
+  }
+
+  /** Behind an exchange: counts what was carried, and keeps the connection for the next, or closes it. */
+  #putAway(
+    exchange: Exchange,
+    { backend, connection }: { backend: Backend; connection: BackendConnection },
+  ): void {
     backend.bytesUp += exchange.bytesUp;
     backend.bytesDown += exchange.bytesDown;
-    if (exchange.keepsBackend) {
-      const timeoutMs = keepAliveTimeoutMs(exchange.keepAliveHeaders);
-      this.#idle.keep(backend, connection, timeoutMs === null ? {} : { timeoutMs });
-    } else {
-      connection[Symbol.dispose]();
-    }
-    return { exchange, end };
+    if (!exchange.keepsBackend) return connection[Symbol.dispose]();
+    const timeoutMs = keepAliveTimeoutMs(exchange.keepAliveHeaders);
+    this.#idle.keep(backend, connection, { timeoutMs });
   }
 
   /** What follows from the end of an exchange, for the client and for the backend. */

@@ -28,12 +28,13 @@ export class UsageError extends Error {
 /** The text of `--help`. */
 export const USAGE = `Usage: deno task bench [OPTIONS]
 
-Compares loadbalancer with HAProxy (mode tcp) and nginx (stream) before the same nginx backends.
+Compares loadbalancer with HAProxy (mode tcp) and nginx (stream) before the same nginx backends, and
+its http mode with HAProxy (mode http) and nginx (proxy_pass) under the workloads http-*.
 Needs Debian's packages wrk, nginx, libnginx-mod-stream and haproxy.
 
   --only LIST       what to measure, of ${MEASUREMENT_NAMES.join(",")} (default: all)
   --balancers LIST  who takes part, of ${CONTESTANT_NAMES.join(",")} (default: ours,haproxy,nginx)
-  --baseline        add the bare pump: what Deno costs without any of our features
+  --baseline        add the bare pump: what Deno costs without any of our features (not for http-*)
   --seconds N       length of each run under load (default: 5)
   --repeat N        repetitions, of which the median is reported (default: 3)
   --json            print JSON in place of the tables

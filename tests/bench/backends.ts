@@ -17,6 +17,12 @@ export function nginxPaths(directory: string): string {
   return `pid ${directory}/nginx.pid;\nerror_log stderr warn;\ndaemon off;\nworker_processes 1;`;
 }
 
+/** The same for the block `http`, which makes these directories whether it uses them or not. */
+export function nginxHttpPaths(directory: string): string {
+  return ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+    .map((name) => `  ${name}_temp_path ${directory}/${name};`).join("\n");
+}
+
 /** Two HTTP servers of one nginx process; it ends with its scope. */
 export class Backends implements AsyncDisposable {
   readonly ports: readonly number[];
@@ -74,11 +80,7 @@ function configText(directory: string, ports: readonly number[]): string {
 events { worker_connections 16384; }
 http {
   access_log off;
-  client_body_temp_path ${directory}/client_body;
-  proxy_temp_path ${directory}/proxy;
-  fastcgi_temp_path ${directory}/fastcgi;
-  uwsgi_temp_path ${directory}/uwsgi;
-  scgi_temp_path ${directory}/scgi;
+${nginxHttpPaths(directory)}
   default_type text/plain;
   sendfile on;
   tcp_nodelay on;

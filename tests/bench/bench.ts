@@ -7,12 +7,7 @@
 
 import { type Arguments, parseArguments, USAGE, UsageError } from "./arguments.ts";
 import { Backends } from "./backends.ts";
-import {
-  type Contestant,
-  type ContestantFound,
-  findContestant,
-  notInstalled,
-} from "./contestants.ts";
+import { findContestants, notInstalled } from "./contestants.ts";
 import { type Field } from "./field.ts";
 import { goals, type IdleRow, idleRows, type LoadRow, loadRows } from "./figures.ts";
 import { measureIdle } from "./idle.ts";
@@ -71,16 +66,16 @@ async function measure(
     nginx: await requireProgram("nginx"),
     wrk: await requireProgram("wrk"),
   };
-  const found = await Promise.all(args.balancers.map(findContestant));
-  const contestants = found.filter(isThere);
-  const skipped = found.flatMap((one) => isThere(one) ? [] : [`${one.name}: ${one.missing}`]);
+  const bridge = await findContestants(args.balancers, "bridge");
+  const http = await findContestants(args.balancers, "http");
+  const skipped = [...bridge.skipped, ...http.skipped];
   for (const text of skipped) progress(`left out: ${text}`);
 
   await using stack = new globalThis.AsyncDisposableStack();
   const directory = await makeDirectory(stack);
   const backends = stack.use(await Backends.start({ nginx: programs.nginx, directory, signal }));
   const field: Field = {
-    contestants,
+    contestants: { bridge: bridge.contestants, http: http.contestants },
     backends,
     directory,
     clockTicksPerSecond: await clockTicksPerSecond(),
@@ -103,15 +98,15 @@ async function measureAll(
   { only, seconds, repeat }: Arguments,
   { field, wrkProgram }: { readonly field: Field; readonly wrkProgram: string },
 ): Promise<{ readonly load: readonly LoadRow[]; readonly idle: readonly IdleRow[] }> {
-  const { contestants } = field;
   const wrk = await prepareWrk(wrkProgram, field.directory);
   const load: LoadRow[] = [];
   for (const workload of WORKLOADS.filter(({ name }) => only.includes(name))) {
     const samples = await measureLoad(workload, { field, wrk, seconds, repeat });
-    load.push(...loadRows(workload, { contestants, samples }));
+    load.push(...loadRows(workload, { contestants: field.contestants[workload.mode], samples }));
   }
   if (!only.includes("idle")) return { load, idle: [] };
-  return { load, idle: idleRows(contestants, await measureIdle(field, repeat)) };
+  const idle = idleRows(field.contestants.bridge, await measureIdle(field, repeat));
+  return { load, idle };
 }
 
 /** A temporary directory that nginx's worker, which is another user when started by root, can read. */
@@ -126,10 +121,6 @@ async function requireProgram(name: string): Promise<string> {
   const path = await findProgram(name);
   if (path === undefined) throw new Error(`Cannot measure: ${name} is ${notInstalled(name)}`);
   return path;
-}
-
-function isThere(found: ContestantFound): found is Contestant {
-  return !("missing" in found);
 }
 
 function reportText(report: Report, { isJson }: Arguments): string {

@@ -1,9 +1,11 @@
 /**
- * The balancers that are compared, each single-threaded and copying bytes in front of the same
- * backends: ours, HAProxy in TCP mode, nginx's stream module, and the bare pump as the floor.
+ * The balancers that are compared, each single-threaded, in front of the same backends: ours, HAProxy,
+ * nginx, and the bare pump as the floor of what copies bytes only. The configurations of the peers are
+ * in haproxy.ts and nginx.ts.
  */
 
-import { nginxPaths } from "./backends.ts";
+import { haproxyConfig } from "./haproxy.ts";
+import { nginxConfig } from "./nginx.ts";
 import { findProgram, nginxStreamDirective } from "./programs.ts";
 import { type ProcessCommand } from "./running_process.ts";
 
@@ -14,6 +16,12 @@ export const CONTESTANT_NAMES = ["ours", "haproxy", "nginx", "pump"] as const;
 
 /** One of {@linkcode CONTESTANT_NAMES}. */
 export type ContestantName = typeof CONTESTANT_NAMES[number];
+
+/** What the contestants do, named by our mode: copy the bytes of connections, or balance requests. */
+export type Mode = "bridge" | "http";
+
+/** Who takes part where. */
+export type Contestants = Readonly<Record<Mode, readonly Contestant[]>>;
 
 /** Where a contestant listens, where it sends, and how many clients it must carry at once. */
 export interface Placement {
@@ -35,32 +43,26 @@ export interface Contestant {
   prepare(placement: Placement): Promise<ProcessCommand>;
 }
 
-/** A contestant, or why it cannot take part on this machine. */
-export type ContestantFound = Contestant | {
-  readonly name: ContestantName;
-  readonly missing: string;
-};
+/** Those that take part in a mode, and why others cannot on this machine, a line each. */
+export interface ContestantsFound {
+  readonly contestants: readonly Contestant[];
+  readonly skipped: readonly string[];
+}
 
-/** Looks for `name` on this machine. */
-export async function findContestant(name: ContestantName): Promise<ContestantFound> {
-  switch (name) {
-    case "ours":
-      return denoContestant({ name, label: "loadbalancer", script: "main.ts" });
-    case "pump":
-      return denoContestant({ name, label: "bare pump", script: "tests/bench/bare_pump.ts" });
-    case "haproxy": {
-      const program = await findProgram("haproxy");
-      if (program === undefined) return { name, missing: notInstalled("haproxy") };
-      return haproxyContestant(program);
-    }
-    case "nginx": {
-      const program = await findProgram("nginx");
-      if (program === undefined) return { name, missing: notInstalled("nginx") };
-      const directive = await nginxStreamDirective(program);
-      if (directive === undefined) return { name, missing: notInstalled("libnginx-mod-stream") };
-      return nginxContestant(program, directive);
-    }
+/** Looks for those of `names` that have this mode. */
+export async function findContestants(
+  names: readonly ContestantName[],
+  mode: Mode,
+): Promise<ContestantsFound> {
+  const contestants: Contestant[] = [];
+  const skipped: string[] = [];
+  for (const name of names) {
+    if (name === "pump" && mode !== "bridge") continue; // It knows no requests.
+    const found = await findContestant(name, mode);
+    if ("missing" in found) skipped.push(`${found.label}: ${found.missing}`);
+    else contestants.push(found);
   }
+  return { contestants, skipped };
 }
 
 /** What to say of a Debian package that is not there. */
@@ -68,87 +70,110 @@ export function notInstalled(debianPackage: string): string {
   return `not installed (on Debian: apt-get install ${debianPackage})`;
 }
 
-function denoContestant(options: {
-  readonly name: "ours" | "pump";
+/** One that cannot take part on this machine. */
+interface Missing {
   readonly label: string;
-  readonly script: string;
-}): Contestant {
-  const { name, label, script } = options;
-  return {
-    name,
-    label,
-    isPeer: false,
-    prepare({ port, backendPorts, clientsMax }): Promise<ProcessCommand> {
-      const args = ["run", "--frozen", "--allow-net", `${PROJECT_DIRECTORY}${script}`];
-      if (name === "ours" && clientsMax > DEFAULT_BRIDGES) args.push("-N", String(clientsMax));
-      // The peers listen on 127.0.0.1 alone, not on every address of both families.
-      args.push(name === "ours" ? `127.0.0.1:${port}` : String(port), ...backendPorts.map(String));
-      return Promise.resolve({ name: label, program: Deno.execPath(), args });
-    },
-  };
+  readonly missing: string;
+}
+
+async function findContestant(name: ContestantName, mode: Mode): Promise<Contestant | Missing> {
+  switch (name) {
+    case "ours":
+      return ourContestant(mode);
+    case "pump":
+      return pumpContestant();
+    case "haproxy": {
+      const label = mode === "http" ? "HAProxy http" : "HAProxy tcp";
+      const program = await findProgram("haproxy");
+      if (program === undefined) return { label, missing: notInstalled("haproxy") };
+      return haproxyContestant(label, { program, mode });
+    }
+    case "nginx": {
+      const label = mode === "http" ? "nginx http" : "nginx stream";
+      const program = await findProgram("nginx");
+      if (program === undefined) return { label, missing: notInstalled("nginx") };
+      const streamDirective = mode === "http" ? "" : await nginxStreamDirective(program);
+      if (streamDirective === undefined) {
+        return { label, missing: notInstalled("libnginx-mod-stream") };
+      }
+      return nginxContestant(label, { program, mode, streamDirective });
+    }
+  }
 }
 
 /** What our balancer carries at once unless `-N` says otherwise. */
 const DEFAULT_BRIDGES = 1024;
 
-function haproxyContestant(program: string): Contestant {
+function ourContestant(mode: Mode): Contestant {
+  const label = "loadbalancer";
   return {
-    name: "haproxy",
-    label: "HAProxy tcp",
-    isPeer: true,
-    async prepare({ port, backendPorts, directory }): Promise<ProcessCommand> {
-      const path = `${directory}/haproxy.cfg`;
-      const servers = backendPorts.map((backendPort, index) =>
-        `  server backend${index} 127.0.0.1:${backendPort} check inter 3s`
-      );
-      await Deno.writeTextFile(
-        path,
-        `global
-  nbthread 1
-  maxconn 4096
-defaults
-  mode tcp
-  timeout connect 3s
-  timeout client 10m
-  timeout server 10m
-listen balancer
-  bind 127.0.0.1:${port}
-  balance roundrobin
-${servers.join("\n")}
-`,
-      );
-      return { name: "haproxy", program, args: ["-db", "-f", path] };
+    name: "ours",
+    label,
+    isPeer: false,
+    prepare({ port, backendPorts, clientsMax }): Promise<ProcessCommand> {
+      const args = ["--mode", mode];
+      if (clientsMax > DEFAULT_BRIDGES) args.push("-N", String(clientsMax));
+      // The peers listen on 127.0.0.1 alone, not on every address of both families.
+      args.push(`127.0.0.1:${port}`, ...backendPorts.map(String));
+      return Promise.resolve(denoCommand(label, { script: "main.ts", args }));
     },
   };
 }
 
-function nginxContestant(program: string, streamDirective: string): Contestant {
+function pumpContestant(): Contestant {
+  const label = "bare pump";
+  return {
+    name: "pump",
+    label,
+    isPeer: false,
+    prepare({ port, backendPorts }): Promise<ProcessCommand> {
+      const args = [port, ...backendPorts].map(String);
+      return Promise.resolve(denoCommand(label, { script: "tests/bench/bare_pump.ts", args }));
+    },
+  };
+}
+
+function denoCommand(
+  name: string,
+  { script, args }: { readonly script: string; readonly args: readonly string[] },
+): ProcessCommand {
+  return {
+    name,
+    program: Deno.execPath(),
+    args: ["run", "--frozen", "--allow-net", `${PROJECT_DIRECTORY}${script}`, ...args],
+  };
+}
+
+function haproxyContestant(
+  label: string,
+  { program, mode }: { readonly program: string; readonly mode: Mode },
+): Contestant {
+  return {
+    name: "haproxy",
+    label,
+    isPeer: true,
+    async prepare(placement): Promise<ProcessCommand> {
+      const path = `${placement.directory}/haproxy.cfg`;
+      await Deno.writeTextFile(path, haproxyConfig(placement, mode));
+      return { name: label, program, args: ["-db", "-f", path] };
+    },
+  };
+}
+
+function nginxContestant(
+  label: string,
+  options: { readonly program: string; readonly mode: Mode; readonly streamDirective: string },
+): Contestant {
+  const { program, mode, streamDirective } = options;
   return {
     name: "nginx",
-    label: "nginx stream",
+    label,
     isPeer: true,
-    async prepare({ port, backendPorts, directory }): Promise<ProcessCommand> {
+    async prepare(placement): Promise<ProcessCommand> {
+      const { directory } = placement;
       const path = `${directory}/nginx.conf`;
-      const servers = backendPorts.map((backendPort) => `    server 127.0.0.1:${backendPort};`);
-      await Deno.writeTextFile(
-        path,
-        `${streamDirective}
-${nginxPaths(directory)}
-events { worker_connections 16384; }
-stream {
-  upstream backends {
-${servers.join("\n")}
-  }
-  server {
-    listen 127.0.0.1:${port};
-    proxy_pass backends;
-    proxy_connect_timeout 3s;
-    proxy_timeout 10m;
-  }
-}
-`,
-      );
-      return { name: "nginx", program, args: ["-e", "stderr", "-p", directory, "-c", path] };
+      await Deno.writeTextFile(path, nginxConfig(placement, { mode, streamDirective }));
+      return { name: label, program, args: ["-e", "stderr", "-p", directory, "-c", path] };
     },
   };
 }

@@ -1,14 +1,14 @@
 /** What every measurement needs: the contestants, the backends they stand before, and how to start one. */
 
 import { type Backends } from "./backends.ts";
-import { type Contestant } from "./contestants.ts";
+import { type Contestant, type Contestants } from "./contestants.ts";
 import { requestSmallBody } from "./http_request.ts";
 import { freePort } from "./ports.ts";
 import { RunningProcess } from "./running_process.ts";
 
 /** Everything that is the same for all measurements of one benchmark run. */
 export interface Field {
-  readonly contestants: readonly Contestant[];
+  readonly contestants: Contestants;
   readonly backends: Backends;
   /** A temporary directory; each started contestant gets one inside. */
   readonly directory: string;

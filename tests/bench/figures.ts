@@ -24,6 +24,7 @@ export interface LoadRow {
   readonly cpuToBestPeer: number | undefined;
   /** Undefined for the peers, and when there is none. */
   readonly p99ToBestPeer: number | undefined;
+  readonly ratioMax: Workload["ratioMax"];
   readonly samples: readonly LoadSample[];
 }
 
@@ -44,8 +45,6 @@ export interface Goal {
   readonly isReached: boolean;
 }
 
-const CPU_RATIO_MAX = { keepalive: 1.25, close: 1.45, large: 0.7 } as const;
-const P99_RATIO_MAX = 1.5;
 const IDLE_KIB_MAX = 40;
 
 /** The middle value; of an even number of values the mean of the two in the middle. NaN for none. */
@@ -80,6 +79,7 @@ export function loadRows(
       cpuMicrosecondsPerRequest: median(own.map((sample) => sample.cpuMicrosecondsPerRequest)),
       cpuToBestPeer: ratio((sample) => sample.cpuMicrosecondsPerRequest),
       p99ToBestPeer: ratio((sample) => sample.p99Ms),
+      ratioMax: workload.ratioMax,
       samples: own,
     };
   });
@@ -98,34 +98,32 @@ export function goals(rows: {
   readonly load: readonly LoadRow[];
   readonly idle: readonly IdleRow[];
 }): Goal[] {
-  const reached: Goal[] = [];
-  const add = (goal: Omit<Goal, "isReached">, errors: number): void => {
-    reached.push({ ...goal, isReached: errors === 0 && goal.measured <= goal.limit });
+  return [
+    ...rows.load.filter(({ balancer }) => balancer === "ours").flatMap(loadGoals),
+    ...rows.idle.filter(({ balancer }) => balancer === "ours").map(idleGoal),
+  ];
+}
+
+function loadGoals(row: LoadRow): Goal[] {
+  const { workloadTitle: workload, errors, cpuToBestPeer, p99ToBestPeer, ratioMax } = row;
+  const figures = [
+    { figure: "CPU per request ÷ best peer", measured: cpuToBestPeer, limit: ratioMax.cpu },
+    { figure: "p99 ÷ best peer", measured: p99ToBestPeer, limit: ratioMax.p99 },
+  ];
+  return figures.flatMap(({ figure, measured, limit }) => {
+    if (measured === undefined || limit === undefined) return [];
+    return [{ workload, figure, measured, limit, isReached: errors === 0 && measured <= limit }];
+  });
+}
+
+function idleGoal({ kibPerConnection: measured }: IdleRow): Goal {
+  return {
+    workload: `${IDLE_CLIENTS} idle connections`,
+    figure: "KiB per connection",
+    measured,
+    limit: IDLE_KIB_MAX,
+    isReached: measured <= IDLE_KIB_MAX,
   };
-  for (const row of rows.load.filter(({ balancer }) => balancer === "ours")) {
-    if (row.cpuToBestPeer === undefined || row.p99ToBestPeer === undefined) continue;
-    add({
-      workload: row.workloadTitle,
-      figure: "CPU per request ÷ best peer",
-      measured: row.cpuToBestPeer,
-      limit: CPU_RATIO_MAX[row.workload],
-    }, row.errors);
-    add({
-      workload: row.workloadTitle,
-      figure: "p99 ÷ best peer",
-      measured: row.p99ToBestPeer,
-      limit: P99_RATIO_MAX,
-    }, row.errors);
-  }
-  for (const row of rows.idle.filter(({ balancer }) => balancer === "ours")) {
-    add({
-      workload: `${IDLE_CLIENTS} idle connections`,
-      figure: "KiB per connection",
-      measured: row.kibPerConnection,
-      limit: IDLE_KIB_MAX,
-    }, 0);
-  }
-  return reached;
 }
 
 function ratioToBestPeer(

@@ -26,11 +26,11 @@ const SETTLE_DEADLINE_MS = 20_000;
 /** KiB per idle connection for each contestant, one sample per repetition. */
 export type IdleSamples = ReadonlyMap<ContestantName, readonly number[]>;
 
-/** Measures all contestants of `field`, a fresh process for each sample. */
+/** Measures all that copy bytes, a fresh process for each sample. */
 export async function measureIdle(field: Field, repeat: number): Promise<IdleSamples> {
   const samples = new Map<ContestantName, number[]>();
   for (let repetition = 1; repetition <= repeat; repetition++) {
-    for (const contestant of field.contestants) {
+    for (const contestant of field.contestants.bridge) {
       const kib = await kibPerConnection(contestant, field);
       const earlier = samples.get(contestant.name);
       if (earlier === undefined) samples.set(contestant.name, [kib]);

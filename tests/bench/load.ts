@@ -5,7 +5,7 @@
  * of them, and each workload has fresh processes, so that `--only` does not change a figure.
  */
 
-import { type ContestantName } from "./contestants.ts";
+import { type ContestantName, type Mode } from "./contestants.ts";
 import { othersShare, readCpu } from "./disturbance.ts";
 import { type Field, startContestant, type StartedContestant } from "./field.ts";
 import { cpuMicroseconds } from "./process_usage.ts";
@@ -18,22 +18,67 @@ export const DISTURBED_SHARE = 0.05;
 
 /** One kind of load. */
 export interface Workload {
-  readonly name: "keepalive" | "close" | "large";
+  readonly name: "keepalive" | "close" | "large" | "http-keepalive" | "http-close" | "http-large";
   readonly title: string;
+  /** Whom it is for. */
+  readonly mode: Mode;
   readonly path: string;
   readonly headers: readonly string[];
+  /** What ours is to reach, beside the best peer. */
+  readonly ratioMax: {
+    readonly cpu?: number;
+    readonly p99?: number;
+  };
 }
+
+const SMALL = { path: "/small", headers: [] } as const;
+const CLOSE = { path: "/small", headers: ["Connection: close"] } as const;
+const LARGE = { path: "/large", headers: [] } as const;
 
 /** The workloads, in the order they run. */
 export const WORKLOADS: readonly Workload[] = [
-  { name: "keepalive", title: "keep-alive small", path: "/small", headers: [] },
+  {
+    name: "keepalive",
+    title: "keep-alive small",
+    mode: "bridge",
+    ...SMALL,
+    ratioMax: { cpu: 1.25, p99: 1.5 },
+  },
   {
     name: "close",
     title: "one connection per request",
-    path: "/small",
-    headers: ["Connection: close"],
+    mode: "bridge",
+    ...CLOSE,
+    ratioMax: { cpu: 1.45, p99: 1.5 },
   },
-  { name: "large", title: "1 MiB bodies", path: "/large", headers: [] },
+  {
+    name: "large",
+    title: "1 MiB bodies",
+    mode: "bridge",
+    ...LARGE,
+    ratioMax: { cpu: 0.7, p99: 1.5 },
+  },
+  {
+    name: "http-keepalive",
+    title: "http: keep-alive small",
+    mode: "http",
+    ...SMALL,
+    ratioMax: { cpu: 1.35 },
+  },
+  {
+    name: "http-close",
+    title: "http: one connection per request",
+    mode: "http",
+    ...CLOSE,
+    ratioMax: {},
+  },
+  {
+    name: "http-large",
+    title: "http: 1 MiB bodies",
+    mode: "http",
+    ...LARGE,
+    ratioMax: { cpu: 1.1 },
+  },
 ];
 
 /** What one run of one contestant measured. */
@@ -49,7 +94,7 @@ export interface LoadSample {
 /** For each contestant one sample per repetition, in the order of the repetitions. */
 export type LoadSamples = ReadonlyMap<ContestantName, readonly LoadSample[]>;
 
-/** Measures `workload` for all contestants of `field`. */
+/** Measures `workload` for all contestants that it is for. */
 export async function measureLoad(
   workload: Workload,
   options: {
@@ -63,7 +108,7 @@ export async function measureLoad(
   await using stack = new globalThis.AsyncDisposableStack();
   const started: StartedContestant[] = [];
   const samples = new Map<ContestantName, LoadSample[]>();
-  for (const contestant of field.contestants) {
+  for (const contestant of field.contestants[workload.mode]) {
     started.push(
       await startContestant(contestant, { field, stack, clientsMax: WRK_CONNECTIONS }),
     );
