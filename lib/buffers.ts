@@ -24,6 +24,12 @@ export class Buffers {
     return this.#take(0);
   }
 
+  /** The smallest buffer with so much room; one that is not kept where that is more than all have. */
+  takeFor(bytes: number): Uint8Array<ArrayBuffer> {
+    const level = SIZES.findIndex((size) => size >= bytes);
+    return level === -1 ? new Uint8Array(bytes) : this.#take(level);
+  }
+
   /** Gives a buffer back. The caller must not touch it again. */
   give(buffer: Uint8Array<ArrayBuffer>): void {
     const level = levelOf(buffer);
@@ -62,7 +68,7 @@ export class Buffers {
   }
 }
 
+/** Its place among the sizes; -1: it has a size of its own. */
 function levelOf(buffer: Uint8Array): number {
-  if (buffer.length === SIZES[0]) return 0;
-  return buffer.length === SIZES[1] ? 1 : 2;
+  return buffer.length === SIZES[0] ? 0 : SIZES.findIndex((size) => size === buffer.length);
 }

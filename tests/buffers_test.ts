@@ -6,6 +6,20 @@ const SMALL = 2 * 1024;
 const MIDDLE = 16 * 1024;
 const LARGE = 64 * 1024;
 
+Deno.test("Buffers.takeFor: has so much room; one beyond the largest size is not kept", () => {
+  const buffers = new Buffers();
+  assertEquals([0, 2048, 2049, 65_536].map((bytes) => buffers.takeFor(bytes).length), [
+    2048,
+    2048,
+    16_384,
+    65_536,
+  ]);
+  const odd = buffers.takeFor(100_000);
+  assertEquals(odd.length, 100_000);
+  buffers.give(odd);
+  assertEquals(buffers.takeFor(65_536).length, 65_536, "only buffers of the largest size");
+});
+
 Deno.test("Buffers: a connection starts with 2 KiB, and grows over 16 to 64 KiB and no further", () => {
   const buffers = new Buffers();
   const sizes = [];

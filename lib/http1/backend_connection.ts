@@ -34,11 +34,16 @@ export class BackendConnection implements IdleConnection {
     return this.reader.fill();
   }
 
-  /** Closes it. A second time does nothing. */
-  [Symbol.dispose](): void {
+  /** Closes the connection, while what was received may still be being written elsewhere. */
+  close(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.conn[Symbol.dispose]();
+  }
+
+  /** Closes it, and gives its buffer back. A second time does nothing. */
+  [Symbol.dispose](): void {
+    this.close();
     this.reader[Symbol.dispose]();
   }
 }

@@ -127,7 +127,7 @@ export class BodyMover {
     if (coding === "plain") {
       await this.#write(payload);
     } else {
-      const buffer = roomFor(payload.length + CHUNK_FRAME_BYTES_MAX, buffers);
+      const buffer = buffers.takeFor(payload.length + CHUNK_FRAME_BYTES_MAX);
       try {
         await this.#write(encodeChunk(buffer, piece));
       } finally {
@@ -149,11 +149,4 @@ export class BodyMover {
 
 function plainPiece(payload: Uint8Array, last: boolean): DecodedPiece {
   return { payload, consumed: payload.length, last };
-}
-
-/** The smallest buffer with so much room; there is one for all that a reader holds. */
-function roomFor(size: number, buffers: Buffers): Uint8Array<ArrayBuffer> {
-  let buffer = buffers.take();
-  while (buffer.length < size) buffer = buffers.grow(buffer);
-  return buffer;
 }

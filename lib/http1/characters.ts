@@ -32,3 +32,19 @@ export function endOfRun(bytes: Uint8Array, run: { of: Uint8Array; from: number 
 function table(isIn: (byte: number) => boolean): Uint8Array {
   return Uint8Array.from({ length: 256 }, (_, byte) => isIn(byte) ? 1 : 0);
 }
+
+/**
+ * A text without the spaces and tabs around it, and no others: `trim` takes more than HTTP's blanks.
+ * In one pass: a regular expression for this takes quadratic time where blanks are many.
+ */
+export function withoutBlanks(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && isBlank(text.charCodeAt(start))) start++;
+  while (end > start && isBlank(text.charCodeAt(end - 1))) end--;
+  return text.slice(start, end);
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09;
+}

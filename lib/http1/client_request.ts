@@ -100,6 +100,6 @@ function asksUpgrade({ minor, headers }: RequestHead): boolean {
   const valuesOf = (name: string): readonly string[] =>
     headers.filter((header) => isNamed(header, name)).flatMap(({ value }) => listOf(value));
   const protocols = valuesOf("upgrade");
-  return protocols.length > 0 && !protocols.includes("h2c") &&
+  return protocols.length > 0 && !protocols.some((each) => /^(?:h2|http\/)/.test(each)) &&
     valuesOf("connection").includes("upgrade");
 }

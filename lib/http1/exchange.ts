@@ -58,6 +58,8 @@ export interface ExchangeOptions {
   readonly idleTimeoutMs: number;
   /** How long a connection with another protocol may stand still, in milliseconds. */
   readonly upgradedIdleTimeoutMs: number;
+  /** How long a client may stay silent after the backend's end, where both had another protocol. */
+  readonly lingerTimeoutMs: number;
   /** The Host of requests that name none. */
   readonly defaultHost: string;
   /** The date of answers that have none. */
@@ -81,6 +83,9 @@ export interface ExchangeEnds {
   /** What to compress answers with; null: they are not compressed. */
   readonly zlib: Zlib | null;
 }
+
+/** More interim answers than this to one request are no way to answer it. */
+const INTERIMS_MAX = 100;
 
 /** A head, and maybe the whole body behind it, ready to be sent from a buffer of its own. */
 interface Message {
@@ -117,7 +122,15 @@ export class Exchange implements Expiring, BodyObserver {
   readonly #options: ExchangeOptions;
   #activeMs: number;
   #phase: "asking" | "answering" | "upgraded" = "asking";
+  /** Has the backend sent anything at all? */
   #heard = false;
+  /** Has it sent a good head? */
+  #answered = false;
+  #interims = 0;
+  /** Is a head being written to the client? */
+  #isWritingDown = false;
+  /** Has it ended an upgraded connection? */
+  #backendEnded = false;
   /** Is the whole request sent? */
   #sent = false;
   #upMover: BodyMover | null = null;
@@ -160,44 +173,52 @@ export class Exchange implements Expiring, BodyObserver {
 
   /** When this is given up if nothing moves. */
   expiresAt(): number {
-    const { firstByteTimeoutMs, idleTimeoutMs, upgradedIdleTimeoutMs } = this.#options;
-    if (this.#phase === "upgraded") return this.#activeMs + upgradedIdleTimeoutMs;
+    const { firstByteTimeoutMs, idleTimeoutMs } = this.#options;
+    if (this.#phase === "upgraded") return this.#activeMs + this.#upgradedTimeoutMs();
     const owed = this.#phase === "asking" && this.#sent;
     return this.#activeMs + (owed ? firstByteTimeoutMs : idleTimeoutMs);
   }
 
   /** Gives it up, and says through whose fault. */
   expire(): void {
-    if (this.#phase === "asking") {
-      const waitsForClient = !this.#sent && this.#session.receiving;
-      this.#judge(waitsForClient ? "slow client" : "silent");
-      const seconds = this.#options.firstByteTimeoutMs / 1000;
-      if (!waitsForClient) this.reason = `no first byte within ${seconds}s`;
-    } else {
-      this.#judge("cut");
-      this.#session[Symbol.dispose]();
-    }
+    if (this.#phase !== "asking" || this.#isWritingDown) return this.#judge("cut");
+    if (!this.#sent && this.#session.receiving) return this.#judge("slow client");
+    const { firstByteTimeoutMs, idleTimeoutMs } = this.#options;
+    this.reason = this.#sent
+      ? `no first byte within ${firstByteTimeoutMs / 1000}s`
+      : `it took nothing of the request for ${idleTimeoutMs / 1000}s`;
+    this.#judge("silent");
   }
 
-  /** Ends it for that reason, unless there is one already: closing the connection ends `down`. */
+  /**
+   * Ends it for that reason, unless there is one already. Closing the connections ends what is under
+   * way; the client's is left open only while it can still be told what happened. Buffers are not
+   * given back here: what is in them may be being written.
+   */
   #judge(verdict: ExchangeEnd): void {
     if (this.#over) return;
     this.#verdict ??= verdict;
-    this.#connection[Symbol.dispose]();
+    this.#connection.close();
+    if (this.#phase !== "asking" || this.#isWritingDown) this.#session[Symbol.dispose]();
+  }
+
+  #upgradedTimeoutMs(): number {
+    const { upgradedIdleTimeoutMs, lingerTimeoutMs } = this.#options;
+    return this.#backendEnded ? lingerTimeoutMs : upgradedIdleTimeoutMs;
   }
 
   /** The request. Never rejects. */
   async #up(): Promise<void> {
-    const { framing, asksUpgrade } = this.#request;
+    const { framing } = this.#request;
     try {
       const message = this.#requestMessage();
       this.#observer.asked();
-      if (!await this.#send(message, this.#connection.conn)) return;
+      if (!await this.#send(message, this.#connection.conn) || this.#over) return;
       if (framing !== "none") {
         await this.#sendBody(framing);
       } else {
         this.#sent = true;
-        if (!asksUpgrade) this.#watchClient();
+        this.#watchClient();
       }
     } catch {
       // The backend takes no more: that it has ended, or answers early, is seen from its side.
@@ -220,6 +241,10 @@ export class Exchange implements Expiring, BodyObserver {
   }
 
   async #sendBody(framing: Exclude<ClientRequest["framing"], "none">): Promise<void> {
+    const { reader } = this.#session;
+    // Until its first byte is here, the request can be had again.
+    if (reader.held === 0 && !reader.ended) await this.#firstOfBody();
+    if (this.#over) return;
     const mover = this.#upMover = new BodyMover({
       reader: this.#session.reader,
       framing,
@@ -241,10 +266,19 @@ export class Exchange implements Expiring, BodyObserver {
     }
   }
 
+  async #firstOfBody(): Promise<void> {
+    try {
+      await this.#session.reader.fill();
+      this.active();
+    } catch {
+      this.#judge("gone");
+    }
+  }
+
   /** Notices a client that breaks its connection while the backend works. */
   #watchClient(): void {
     const { reader } = this.#session;
-    if (reader.held > 0 || reader.ended) return;
+    if (reader.full || reader.ended) return;
     // Not awaited: what comes is the next request, and the session's.
     reader.fill().catch(() => this.#judge("gone"));
   }
@@ -255,7 +289,6 @@ export class Exchange implements Expiring, BodyObserver {
     try {
       for (;;) {
         if (reader.held > 0) {
-          if (!this.#heard) this.#observer.answered();
           this.#heard = true;
           const parsed = parser.parse(reader.bytes);
           if (parsed.state === "error") return this.#malformed(parsed.reason);
@@ -288,8 +321,17 @@ export class Exchange implements Expiring, BodyObserver {
 
   /** Takes in a head; null: another follows. */
   #take(head: ResponseHead): Promise<ExchangeEnd | null> {
+    const body = responseBody(head, this.#request.head.method);
+    if (typeof body === "object" && "state" in body) {
+      return Promise.resolve(this.#malformed(body.reason));
+    }
+    if (head.status < 200 && ++this.#interims > INTERIMS_MAX) {
+      return Promise.resolve(this.#malformed("too many interim answers"));
+    }
+    if (!this.#answered) this.#observer.answered();
+    this.#answered = true;
     if (head.status === 101) return this.#upgrade(head);
-    return head.status >= 200 ? this.#answer(head) : this.#sendInterim(head);
+    return head.status >= 200 ? this.#answer(head, body) : this.#sendInterim(head);
   }
 
   /** Passes on an interim answer (RFC 9110, 15.2); HTTP/1.0 knows none. */
@@ -297,14 +339,12 @@ export class Exchange implements Expiring, BodyObserver {
     if (this.#request.head.minor === 0) return null;
     const { date } = this.#options;
     const forwarded = forwardedResponse(head, { framing: "none", connection: null, date });
-    await this.#send(this.#responseMessage(forwarded, 0), this.#session.conn);
+    await this.#sendDown(this.#responseMessage(forwarded, 0));
     return null;
   }
 
-  async #answer(received: ResponseHead): Promise<ExchangeEnd> {
+  async #answer(received: ResponseHead, body: ResponseBody): Promise<ExchangeEnd> {
     const { reader } = this.#connection;
-    const body = responseBody(received, this.#request.head.method);
-    if (typeof body === "object" && "state" in body) return this.#malformed(body.reason);
     this.#phase = "answering";
     const { head, encoding } = this.#adapted(received, body);
     const framing = this.#framingDown(encoding === null ? body : "until-close");
@@ -318,7 +358,7 @@ export class Exchange implements Expiring, BodyObserver {
     const isWhole = typeof body === "object" && encoding === null && reader.held >= body.length;
     const whole = isWhole ? body.length : 0;
     const message = this.#responseMessage(forwarded, whole);
-    if (!await this.#send(message, this.#session.conn)) return "gone";
+    if (!await this.#sendDown(message)) return "gone";
     this.bytesDown += message.bodyBytes;
     const isDone = body === "none" || (whole > 0 && message.bodyBytes === whole);
     if (!isDone) {
@@ -340,7 +380,7 @@ export class Exchange implements Expiring, BodyObserver {
     let head = received;
     if (this.#cookie !== null) head = { ...head, headers: [...head.headers, this.#cookie] };
     if (this.#zlib === null) return { head, encoding: null };
-    const length = typeof body === "object" ? body.length : null;
+    const length = typeof body === "object" ? body.length : declaredLength(received, body);
     const coding = negotiate({ request: this.#request.head, response: head, length });
     if (coding !== null) head = compressedHead(head, coding);
     const isEncoded = coding !== null && coding !== "identity" && body !== "none";
@@ -400,6 +440,13 @@ export class Exchange implements Expiring, BodyObserver {
     return { buffer, length: end + bodyBytes, bodyBytes };
   }
 
+  async #sendDown(message: Message): Promise<boolean> {
+    this.#isWritingDown = true;
+    const isSent = await this.#send(message, this.#session.conn);
+    this.#isWritingDown = false;
+    return isSent;
+  }
+
   /** Sends a message and gives its buffer back. False: the other side takes no more. Never rejects. */
   async #send({ buffer, length }: Message, conn: Deno.TcpConn): Promise<boolean> {
     try {
@@ -424,7 +471,7 @@ export class Exchange implements Expiring, BodyObserver {
     const { date, buffers } = this.#options;
     const forwarded = forwardedResponse(head, { framing: "none", connection: "upgrade", date });
     const session = this.#session;
-    if (!await this.#send(this.#responseMessage(forwarded, 0), session.conn)) return "gone";
+    if (!await this.#sendDown(this.#responseMessage(forwarded, 0))) return "gone";
     const connection = this.#connection;
     const raw = { framing: "until-close", coding: "plain", observer: this, buffers } as const;
     const up = new BodyMover({ ...raw, reader: session.reader, sink: connection.conn });
@@ -441,13 +488,13 @@ export class Exchange implements Expiring, BodyObserver {
   /** Moves one direction to its end, and passes that on as a half-close. */
   async #passOn(mover: BodyMover, sink: Deno.TcpConn): Promise<void> {
     const { end } = await mover.run();
+    if (sink === this.#session.conn) this.#backendEnded = true;
+    this.active();
     try {
       if (end !== "complete") throw new Deno.errors.ConnectionReset();
       await sink.closeWrite();
     } catch {
-      // One side broke its connection: there is nothing left to say to the other.
-      this.#connection[Symbol.dispose]();
-      this.#session[Symbol.dispose]();
+      this.#judge("cut"); // One side broke its connection: there is nothing left to say to the other.
     }
   }
 }
@@ -458,7 +505,12 @@ function roomFor(head: RequestHead | ResponseHead, buffers: Buffers): Uint8Array
   for (const { name, value } of head.headers) size += name.length + value.length + 4;
   if ("target" in head) size += head.target.length + head.method.length;
   else size += head.reason.length;
-  let buffer = buffers.take();
-  while (buffer.length < size) buffer = buffers.grow(buffer);
-  return buffer;
+  return buffers.takeFor(size);
+}
+
+/** How long the body is that is left out, or that is not there; null: nobody says. */
+function declaredLength({ headers }: ResponseHead, body: ResponseBody): number | null {
+  if (body !== "none") return null;
+  const declared = headers.find((header) => isNamed(header, "content-length"));
+  return declared === undefined ? null : Number(declared.value);
 }

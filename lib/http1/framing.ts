@@ -6,6 +6,7 @@
  * refused: a request that ends at one place for the balancer and at another for a backend carries a
  * second request in it that nobody has seen.
  */
+import { withoutBlanks } from "./characters.ts";
 import { malformed } from "./head_lines.ts";
 import {
   type Header,
@@ -149,9 +150,4 @@ function readCoding(value: string, minor: 0 | 1): "chunked" | HeadError {
     return INVALID_CODING;
   }
   return codings.length === 0 ? "chunked" : UNKNOWN_CODING;
-}
-
-/** Not `trim`, which takes more for blanks than the RFC does. */
-function withoutBlanks(text: string): string {
-  return text.replace(/^[\t ]+|[\t ]+$/g, "");
 }

@@ -1,6 +1,6 @@
 /**
  * The connections to backends that carry nothing right now and wait for the next request (RFC 9112
- * section 9.3). The exchange takes one before it dials, and gives it back when an answer has ended
+ * section 9.3). The request carrier takes one before it dials, and gives it back when an answer has ended
  * and both sides want to go on.
  *
  * The newest is taken first: it has the most time left, and what was opened for a burst is not kept

@@ -87,6 +87,7 @@ export class RequestCarrier implements Carrier {
       firstByteTimeoutMs: config.firstByteTimeoutMs,
       idleTimeoutMs: config.idleTimeoutMs,
       upgradedIdleTimeoutMs: config.upgradedIdleTimeoutMs,
+      lingerTimeoutMs: config.lingerTimeoutMs,
       defaultHost: "localhost",
       date: new DateHeader(Date.now),
       deadlines,
@@ -229,6 +230,7 @@ export class RequestCarrier implements Carrier {
         exhausted ??= new GrowingPause(clock);
         await exhausted.wait();
       }
+      if (request.session.closed) return request.settle({ how: "cut" });
       lease = pool.acquire(request);
     }
   }
@@ -247,8 +249,12 @@ export class RequestCarrier implements Carrier {
       const end = await exchange.run();
       this.#putAway(exchange, { backend, connection });
       // A connection that the backend gave up while it was idle is no failure of the backend.
-      const isStale = kept !== null && end === "unanswered" && request.isRepeatable;
+      const isStale = kept !== null && end === "unanswered";
       if (!isStale) return this.#judge(request, { lease, exchange, end });
+      if (!request.isRepeatable) {
+        request.settle({ how: "status", status: 502 });
+        return "settled";
+      }
       lease.restart();
     }
   }

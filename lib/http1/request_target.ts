@@ -33,11 +33,15 @@ export function readTarget(method: string, target: string): RequestTarget | null
   return { target: method === "OPTIONS" && query === "" ? "*" : `/${query}`, authority };
 }
 
+/** A name has 253 characters at the most (RFC 1035, section 2.3.4), and there may be a port. */
+const HOST_CHARACTERS_MAX = 260;
+
 /**
  * Is that a value of Host: a name or an address, and perhaps a port (RFC 9110, section 7.2)? It is
  * empty where a client has nothing to name (RFC 9112, section 3.2).
  */
 export function isHost(value: string): boolean {
+  if (value.length > HOST_CHARACTERS_MAX) return false;
   if (value === "" || PLAIN_HOST.test(value)) return true;
   const { ipv6, port = "" } = HOST.exec(value)?.groups ?? { port: "none" };
   return Number(port) <= PORT_MAX && (ipv6 === undefined || URL.canParse(`http://${ipv6}/`));

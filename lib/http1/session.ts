@@ -98,9 +98,9 @@ export class Session implements Departing, Member {
 
   /** Reads requests until the end. Never rejects. */
   async run(): Promise<void> {
-    this.conn.setNoDelay(true);
     let last: Uint8Array = NOTHING;
     try {
+      this.conn.setNoDelay(true);
       for (;;) {
         const request = await this.#next();
         if (!(request instanceof ClientRequest)) {

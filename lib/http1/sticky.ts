@@ -1,5 +1,5 @@
 /**
- * `--sticky`: a cookie brings a client back to the backend that served it. The exchange asks at each
+ * `--sticky`: a cookie brings a client back to the backend that served it. The request carrier asks at each
  * request whom its cookie names, and has a new cookie sent with the answer of any other backend.
  *
  * The cookie's value is an id of the backend: the HMAC-SHA-256 (RFC 2104) of its name under a key
@@ -13,6 +13,7 @@
  * and comes back.
  */
 import type { Backend } from "../backend.ts";
+import { withoutBlanks } from "./characters.ts";
 import type { Header } from "./head_parser.ts";
 
 /** What the cookies are made of. */
@@ -115,17 +116,4 @@ export class Sticky {
     if (id === undefined) this.#ids.set(backend, id = this.#sign(backend.name));
     return id;
   }
-}
-
-/** Without the spaces and tabs around it, and no others: `trim` takes more than HTTP's blanks. */
-function withoutBlanks(text: string): string {
-  let start = 0;
-  let end = text.length;
-  while (start < end && isBlank(text.charCodeAt(start))) start++;
-  while (end > start && isBlank(text.charCodeAt(end - 1))) end--;
-  return text.slice(start, end);
-}
-
-function isBlank(code: number): boolean {
-  return code === 0x20 || code === 0x09;
 }
