@@ -98,6 +98,7 @@ class Check implements Disposable {
     const { clock, timeoutMs } = this.#options;
     const dueMs = clock.now() + timeoutMs;
     AbortSignal.timeout(timeoutMs).addEventListener("abort", () => {
+      if (this.#over) return;
       const before = this.#progress;
       const stalled = clock.now() - dueMs > STALL_MS;
       oneTurn(clock).then(() => {
