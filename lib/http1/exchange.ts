@@ -14,16 +14,16 @@ import type { Buffers } from "../buffers.ts";
 import type { Deadlines, Expiring } from "../deadlines.ts";
 import type { BackendConnection } from "./backend_connection.ts";
 import type { Encoding } from "./accept_encoding.ts";
+import { planAnswer } from "./answer_plan.ts";
 import { BodyMover, type BodyObserver } from "./body.ts";
 import type { ClientRequest } from "./client_request.ts";
-import { compressedHead, negotiate } from "./compress.ts";
 import { CompressedSink } from "./compressed_sink.ts";
 import type { Zlib } from "./compressor.ts";
 import type { DateHeader } from "./date_header.ts";
 import { keepsAlive, type ResponseBody, responseBody } from "./framing.ts";
 import { type Header, isNamed, type RequestHead, type ResponseHead } from "./head_parser.ts";
 import { writeRequestHead, writeResponseHead } from "./head_writer.ts";
-import { type ConnectionOption, forwardedRequest, forwardedResponse } from "./headers.ts";
+import { forwardedRequest, forwardedResponse } from "./headers.ts";
 import type { Session } from "./session.ts";
 
 /**
@@ -346,15 +346,15 @@ export class Exchange implements Expiring, BodyObserver {
   async #answer(received: ResponseHead, body: ResponseBody): Promise<ExchangeEnd> {
     const { reader } = this.#connection;
     this.#phase = "answering";
-    const { head, encoding } = this.#adapted(received, body);
-    const framing = this.#framingDown(encoding === null ? body : "until-close");
-    const keeps = this.#request.keepsAlive && this.#sent && framing !== "until-close" &&
-      !this.#session.draining;
-    const forwarded = forwardedResponse(head, {
-      framing,
-      connection: this.#connectionDown(head.status, keeps),
-      date: this.#options.date,
+    const { head, framing, encoding, keeps, connection } = planAnswer(received, {
+      request: this.#request,
+      body,
+      cookie: this.#cookie,
+      mayCompress: this.#zlib !== null,
+      mayKeep: this.#sent && !this.#session.draining,
     });
+    const { date } = this.#options;
+    const forwarded = forwardedResponse(head, { framing, connection, date });
     const isWhole = typeof body === "object" && encoding === null && reader.held >= body.length;
     const whole = isWhole ? body.length : 0;
     const message = this.#responseMessage(forwarded, whole);
@@ -370,34 +370,6 @@ export class Exchange implements Expiring, BodyObserver {
       reader.held === 0 && !reader.ended;
     this.keepAliveHeaders = head.headers;
     return "answered";
-  }
-
-  /** The head as the client gets it, but for the headers of this hop; and how to compress the body. */
-  #adapted(
-    received: ResponseHead,
-    body: ResponseBody,
-  ): { head: ResponseHead; encoding: Encoding | null } {
-    let head = received;
-    if (this.#cookie !== null) head = { ...head, headers: [...head.headers, this.#cookie] };
-    if (this.#zlib === null) return { head, encoding: null };
-    const length = typeof body === "object" ? body.length : declaredLength(received, body);
-    const coding = negotiate({ request: this.#request.head, response: head, length });
-    if (coding !== null) head = compressedHead(head, coding);
-    const isEncoded = coding !== null && coding !== "identity" && body !== "none";
-    return { head, encoding: isEncoded ? coding : null };
-  }
-
-  /** How the body goes to the client: what HTTP/1.0 does not know is put another way. */
-  #framingDown(body: ResponseBody): ResponseBody {
-    const isOld = this.#request.head.minor === 0;
-    if (body === "chunked" && isOld) return "until-close";
-    return body === "until-close" && !isOld ? "chunked" : body;
-  }
-
-  #connectionDown(status: number, keeps: boolean): ConnectionOption | null {
-    if (!keeps) return "close";
-    if (status === 426) return "upgrade"; // It has to name what it asks for (RFC 9110, 15.5.22).
-    return this.#request.head.minor === 0 ? "keep-alive" : null;
   }
 
   async #sendBodyDown({ body, framing, encoding }: {
@@ -506,11 +478,4 @@ function roomFor(head: RequestHead | ResponseHead, buffers: Buffers): Uint8Array
   if ("target" in head) size += head.target.length + head.method.length;
   else size += head.reason.length;
   return buffers.takeFor(size);
-}
-
-/** How long the body is that is left out, or that is not there; null: nobody says. */
-function declaredLength({ headers }: ResponseHead, body: ResponseBody): number | null {
-  if (body !== "none") return null;
-  const declared = headers.find((header) => isNamed(header, "content-length"));
-  return declared === undefined ? null : Number(declared.value);
 }
