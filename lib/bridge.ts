@@ -2,6 +2,7 @@
  * The bridges: N tasks at the most, each of which takes one client after the other whose turn has
  * come, and has it carried. A carrier owns them.
  */
+import { log } from "./log.ts";
 import type { WaitingQueue } from "./waiting_queue.ts";
 
 /** What bridges work with. `T` is a client, `G` what it needs to go on. */
@@ -16,8 +17,8 @@ export interface BridgesOptions<T, G> {
   readonly onTake: (item: T) => void;
   /** Called when it is let go. */
   readonly onLeave: (item: T) => void;
-  /** Called with an error that no code here expects, and whose it was; the bridge goes on. */
-  readonly onDefect: (error: unknown, item: T) => void;
+  /** Called with whom an error befell that no code here expects: it is to be let go. */
+  readonly onDefect: (item: T) => void;
 }
 
 /** All bridges of a carrier. They are started as they are needed, and stay. */
@@ -75,7 +76,8 @@ async function bridge<T, G>(options: BridgesOptions<T, G>): Promise<void> {
     try {
       await options.carry(item, grant);
     } catch (error) {
-      options.onDefect(error, item);
+      log.error("A defect of this program: {error}", { error: String(error) });
+      options.onDefect(item);
     } finally {
       options.onLeave(item);
     }

@@ -7,9 +7,9 @@
  */
 import type { Client } from "./client.ts";
 import { type Clock, GrowingPause } from "./clock.ts";
+import { connectFailure, failedBy } from "./connect_failure.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { Dialer } from "./dial.ts";
-import { BalancerError } from "./errors.ts";
 import type { Lease } from "./lease.ts";
 import type { Lingering } from "./lingering.ts";
 import type { Pool } from "./pool.ts";
@@ -92,7 +92,7 @@ async function attempt(client: Client, given: Lease, options: CarryOptions): Pro
   try {
     conn = await options.dialer.dial(backend);
   } catch (error) {
-    return client.closed ? "carried" : notConnected({ client, lease, error }, options);
+    return client.closed ? "carried" : connectFailure(error, { client, lease }, options);
   }
   lease.connected();
   const tunnel = new Tunnel({ client, backend: conn, observer: lease }, options.tunnel);
@@ -101,33 +101,9 @@ async function attempt(client: Client, given: Lease, options: CarryOptions): Pro
   backend.bytesDown += tunnel.bytesDown;
   if (end === "carried") return "carried";
   if (end === "silent") return "nobody";
-  if (client.held > 0) return failed(client, lease);
+  if (client.held > 0) return failedBy(backend, client);
   lease.unasked();
   return "unasked";
-}
-
-interface NotConnected {
-  readonly client: Client;
-  readonly lease: Lease;
-  readonly error: unknown;
-}
-
-/** Says so where it matters, and whose fault it was. */
-function notConnected({ client, lease, error }: NotConnected, options: CarryOptions): Outcome {
-  if (!(error instanceof BalancerError)) throw error;
-  if (!error.retryable) {
-    lease.unasked();
-    options.onExhausted(error.state);
-    return "exhausted";
-  }
-  lease.refused(error.state);
-  if (lease.backend.state !== "down") options.pool.connectFailed(lease.backend, error.state);
-  return failed(client, lease);
-}
-
-function failed(client: Client, { backend }: Lease): "failed" {
-  client.tried = [...client.tried, backend];
-  return "failed";
 }
 
 /**

@@ -15,7 +15,7 @@ import type { PoolClient } from "./pool.ts";
 import type { Member } from "./roster.ts";
 
 /** So much is read of a client that waits; the most that all of them together hold follows from it. */
-const AHEAD_BYTES_MAX = 16 * 1024;
+export const AHEAD_BYTES_MAX: number = 16 * 1024;
 const NOTHING = new Uint8Array(0);
 const NONE: readonly Backend[] = [];
 

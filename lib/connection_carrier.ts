@@ -10,7 +10,7 @@ import { type Answers, carry, type CarryOptions } from "./carry.ts";
 import { Client } from "./client.ts";
 import { Dialer } from "./dial.ts";
 import type { Lease } from "./lease.ts";
-import { Lingering, LINGERING_MAX } from "./lingering.ts";
+import { Lingering } from "./lingering.ts";
 import { log } from "./log.ts";
 import { Roster } from "./roster.ts";
 import { WaitingQueue } from "./waiting_queue.ts";
@@ -48,7 +48,6 @@ export class ConnectionCarrier implements Carrier {
     });
     this.#lingering = new Lingering({
       timeoutMs: config.lingerTimeoutMs,
-      countMax: LINGERING_MAX,
       deadlines,
     });
     this.#bridges = this.#makeBridges();
@@ -123,10 +122,7 @@ export class ConnectionCarrier implements Carrier {
         this.#options.onRequest();
       },
       onLeave: (client) => this.#carried.delete(client),
-      onDefect: (error, client) => {
-        log.error("A defect of this program: {error}", { error: String(error) });
-        client[Symbol.dispose]();
-      },
+      onDefect: (client) => client[Symbol.dispose](),
     });
   }
 

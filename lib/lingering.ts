@@ -29,13 +29,13 @@ export interface LingeringOptions {
   /** How long a client may stay silent, in milliseconds; in all it has six times as long. */
   readonly timeoutMs: number;
   /** How many may linger at once; one more is closed as soon as its last bytes are written. */
-  readonly countMax: number;
+  readonly countMax?: number;
   /** What watches the deadlines. */
   readonly deadlines: Deadlines;
 }
 
-/** The most clients that may be on their way out at once; see {@linkcode LingeringOptions.countMax}. */
-export const LINGERING_MAX = 4096;
+/** The most that linger at once where nothing else is said. */
+const COUNT_MAX = 4096;
 /** A client has this many times the silence allowed, in all. */
 const TOTAL_FACTOR = 6;
 const NOTHING = new Uint8Array(0);
@@ -60,7 +60,7 @@ export class Lingering {
     if (client.closed) return;
     if (client.ended && lastBytes.length === 0) return client[Symbol.dispose]();
     const closing = new Closing(client, this.#options);
-    const patient = this.#closings.size < this.#options.countMax;
+    const patient = this.#closings.size < (this.#options.countMax ?? COUNT_MAX);
     const running = closing.run(lastBytes, patient);
     this.#closings.add(running);
     running.finally(() => this.#closings.delete(running));

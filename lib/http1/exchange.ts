@@ -21,8 +21,13 @@ import { CompressedSink } from "./compressed_sink.ts";
 import type { Zlib } from "./compressor.ts";
 import type { DateHeader } from "./date_header.ts";
 import { keepsAlive, type ResponseBody, responseBody } from "./framing.ts";
-import { type Header, isNamed, type RequestHead, type ResponseHead } from "./head_parser.ts";
-import { writeRequestHead, writeResponseHead } from "./head_writer.ts";
+import { type Header, isNamed, type ResponseHead } from "./head_parser.ts";
+import {
+  requestHeadBytes,
+  responseHeadBytes,
+  writeRequestHead,
+  writeResponseHead,
+} from "./head_writer.ts";
 import { forwardedRequest, forwardedResponse } from "./headers.ts";
 import type { Session } from "./session.ts";
 
@@ -86,6 +91,9 @@ export interface ExchangeEnds {
 
 /** More interim answers than this to one request are no way to answer it. */
 const INTERIMS_MAX = 100;
+
+/** So much room there is for a body behind its head, at the least, in bytes. */
+const SMALL_BODY_BYTES = 256;
 
 /** A head, and maybe the whole body behind it, ready to be sent from a buffer of its own. */
 interface Message {
@@ -236,7 +244,7 @@ export class Exchange implements Expiring, BodyObserver {
       proto: "http",
       defaultHost,
     });
-    const buffer = roomFor(forwarded, buffers);
+    const buffer = buffers.takeFor(requestHeadBytes(forwarded));
     return { buffer, length: writeRequestHead(forwarded, buffer, 0), bodyBytes: 0 };
   }
 
@@ -402,7 +410,7 @@ export class Exchange implements Expiring, BodyObserver {
   /** A head and, for the same write, so much of the body from what is held, if it fits. */
   #responseMessage(head: ResponseHead, bodyBytes: number): Message {
     const { reader } = this.#connection;
-    const buffer = roomFor(head, this.#options.buffers);
+    const buffer = this.#options.buffers.takeFor(responseHeadBytes(head) + SMALL_BODY_BYTES);
     const end = writeResponseHead(head, buffer, 0);
     if (bodyBytes === 0 || bodyBytes > buffer.length - end) {
       return { buffer, length: end, bodyBytes: 0 };
@@ -469,13 +477,4 @@ export class Exchange implements Expiring, BodyObserver {
       this.#judge("cut"); // One side broke its connection: there is nothing left to say to the other.
     }
   }
-}
-
-/** The smallest buffer that a head fits into, with some room for a small body. */
-function roomFor(head: RequestHead | ResponseHead, buffers: Buffers): Uint8Array<ArrayBuffer> {
-  let size = 256;
-  for (const { name, value } of head.headers) size += name.length + value.length + 4;
-  if ("target" in head) size += head.target.length + head.method.length;
-  else size += head.reason.length;
-  return buffers.takeFor(size);
 }

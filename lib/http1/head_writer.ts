@@ -15,6 +15,16 @@ const STATUS_LINE_BYTES = 17;
 /** Of a header without its name and its value: ": " and CRLF. */
 const HEADER_BYTES = 4;
 
+/** How long it is when it is written. */
+export function requestHeadBytes({ method, target, headers }: RequestHead): number {
+  return REQUEST_LINE_BYTES + method.length + target.length + lengthOf(headers);
+}
+
+/** As {@linkcode requestHeadBytes}. */
+export function responseHeadBytes({ reason, headers }: ResponseHead): number {
+  return STATUS_LINE_BYTES + reason.length + lengthOf(headers);
+}
+
 /**
  * Writes a head at that place, one byte a character; returns where it ends. Throws a `RangeError`,
  * and what is written is not to be sent, when it does not fit or has a character that is not allowed
@@ -22,8 +32,7 @@ const HEADER_BYTES = 4;
  */
 export function writeRequestHead(head: RequestHead, into: Uint8Array, at: number): number {
   const { method, target, minor, headers } = head;
-  const length = REQUEST_LINE_BYTES + method.length + target.length + lengthOf(headers);
-  checkRoom(length, into.length - at);
+  checkRoom(requestHeadBytes(head), into.length - at);
   let end = writeText(method, into, at);
   into[end++] = SPACE;
   end = writeText(target, into, end);
@@ -35,8 +44,7 @@ export function writeRequestHead(head: RequestHead, into: Uint8Array, at: number
 /** As {@linkcode writeRequestHead}. */
 export function writeResponseHead(head: ResponseHead, into: Uint8Array, at: number): number {
   const { status, reason, minor, headers } = head;
-  const length = STATUS_LINE_BYTES + reason.length + lengthOf(headers);
-  checkRoom(length, into.length - at);
+  checkRoom(responseHeadBytes(head), into.length - at);
   let end = writeText(minor === 1 ? "HTTP/1.1 " : "HTTP/1.0 ", into, at);
   end = writeText(String(status), into, end);
   into[end++] = SPACE;

@@ -9,29 +9,27 @@
 import type { Backend } from "../backend.ts";
 import { Bridges } from "../bridge.ts";
 import type { Carrier, CarrierOptions, CarrierSnapshot } from "../carrier.ts";
+import { AHEAD_BYTES_MAX } from "../client.ts";
 import { GrowingPause } from "../clock.ts";
+import { connectFailure, failedBy } from "../connect_failure.ts";
 import { Dialer } from "../dial.ts";
-import { BalancerError } from "../errors.ts";
 import type { Lease } from "../lease.ts";
-import { Lingering, LINGERING_MAX } from "../lingering.ts";
+import { Lingering } from "../lingering.ts";
 import { log } from "../log.ts";
 import { Roster } from "../roster.ts";
 import { WaitingQueue } from "../waiting_queue.ts";
 import { BackendConnection } from "./backend_connection.ts";
 import type { ClientRequest, ErrorStatus } from "./client_request.ts";
+import { loadZlib, type Zlib } from "./compressor.ts";
 import { DateHeader } from "./date_header.ts";
 import { Exchange, type ExchangeEnd, type ExchangeOptions } from "./exchange.ts";
 import { IdleConnections, keepAliveTimeoutMs } from "./idle_connections.ts";
 import { RetryBudget } from "./retry_budget.ts";
-import { Sticky } from "./sticky.ts";
-import { loadZlib, type Zlib } from "./compressor.ts";
 import { Session, type SessionOptions } from "./session.ts";
+import { Sticky } from "./sticky.ts";
 
-/** A client that waits is read ahead of by so much, in bytes. */
-const AHEAD_BYTES_MAX = 16 * 1024;
-
-/** What came of one try: settled; or on to the next backend; or this machine is out of means. */
-type Outcome = "settled" | "next" | "exhausted";
+/** What came of one try: settled; or the backend failed it; or this machine is out of means. */
+type Outcome = "settled" | "failed" | "exhausted";
 
 /** Carries requests. */
 export class RequestCarrier implements Carrier {
@@ -67,7 +65,6 @@ export class RequestCarrier implements Carrier {
     });
     this.#lingering = new Lingering({
       timeoutMs: config.lingerTimeoutMs,
-      countMax: LINGERING_MAX,
       deadlines,
     });
     this.#dialer = new Dialer({ timeoutMs: config.connectTimeoutMs, deadlines });
@@ -177,10 +174,7 @@ export class RequestCarrier implements Carrier {
         this.#options.onRequest();
       },
       onLeave: (request) => this.#carried.delete(request),
-      onDefect: (error, request) => {
-        log.error("A defect of this program: {error}", { error: String(error) });
-        request.settle({ how: "cut" });
-      },
+      onDefect: (request) => request.settle({ how: "cut" }),
     });
   }
 
@@ -243,7 +237,7 @@ export class RequestCarrier implements Carrier {
       try {
         connection ??= await this.#connect(backend);
       } catch (error) {
-        return this.#notConnected(request, { lease, error });
+        return connectFailure(error, { client: request, lease }, this.#options);
       }
       const exchange = this.#begin(request, { lease, connection });
       const end = await exchange.run();
@@ -306,8 +300,7 @@ export class RequestCarrier implements Carrier {
       case "unanswered":
         lease.dropped(exchange.reason);
         if (!request.isRepeatable || !this.#retries.take()) return settle(502);
-        request.tried = [...request.tried, lease.backend];
-        return "next";
+        return failedBy(lease.backend, request);
       case "silent":
         lease.dropped(exchange.reason);
         return settle(504);
@@ -323,23 +316,6 @@ export class RequestCarrier implements Carrier {
         request.settle({ how: "cut" });
         return "settled";
     }
-  }
-
-  #notConnected(
-    request: ClientRequest,
-    { lease, error }: { lease: Lease; error: unknown },
-  ): Outcome {
-    const { pool, onExhausted } = this.#options;
-    if (!(error instanceof BalancerError)) throw error;
-    if (!error.retryable) {
-      lease.unasked();
-      onExhausted(error.state);
-      return "exhausted";
-    }
-    lease.refused(error.state);
-    if (lease.backend.state !== "down") pool.connectFailed(lease.backend, error.state);
-    request.tried = [...request.tried, lease.backend];
-    return "next";
   }
 }
 
