@@ -4,8 +4,10 @@
  */
 import { type Address, formatAddress } from "./address.ts";
 import type { Ejection } from "./ejection.ts";
+import { ENDINGS } from "./ending.ts";
 import { type CountMark, EntryCount } from "./entry_count.ts";
 import { Health, type HealthOptions, type Observation } from "./health.ts";
+import { Histogram } from "./histogram.ts";
 import { Latency } from "./latency.ts";
 import type { LeaseEnd } from "./lease.ts";
 import { type Hash, hash64 } from "./policy/hash.ts";
@@ -95,6 +97,10 @@ export class Backend implements Candidate {
   bytesUp = 0;
   /** Bytes of ended connections that it sent to clients. */
   bytesDown = 0;
+  /** How many passages that it had last ended in which way, by the place of the ending. */
+  readonly endings: Float64Array = new Float64Array(ENDINGS.length);
+  /** From the arrival of its clients, or requests, to the first byte of its answers. */
+  readonly answered: Histogram = new Histogram();
 
   readonly #count = new EntryCount();
   /** What people have set, which goes before what is seen. */
