@@ -89,7 +89,7 @@ export class ClientRequest implements PoolClient, Member {
 
   /** Ends it; only the first time counts. */
   settle(settlement: Settlement, ending: Ending): void {
-    if (typeof settlement === "number") this.passage.status = settlement;
+    if (typeof settlement === "number" && !this.session.closed) this.passage.status = settlement;
     this.passage.end(ending);
     this.#settle(settlement);
   }
