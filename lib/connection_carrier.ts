@@ -140,7 +140,7 @@ export class ConnectionCarrier implements Carrier {
       carry: (client, lease) => carry(client, lease, options),
       onTake: (client) => {
         this.#carried.add(client);
-        this.#options.onRequest();
+        if (client.passage.attempts === 0) this.#options.onRequest(); // Not one that had to wait again.
       },
       onDefect: (client) => this.#end(client, ENDING.defect),
     });

@@ -72,6 +72,7 @@ export class RequestCarrier implements Carrier {
     this.#idle = new IdleConnections({ timeoutMs: config.backendKeepAliveMs, deadlines });
     this.#retries = new RetryBudget(() => deadlines.now);
     this.#bridges = this.#makeBridges();
+    const date = new DateHeader(Date.now);
     this.#sessionOptions = {
       headTimeoutMs: config.headTimeoutMs,
       keepAliveTimeoutMs: config.keepAliveTimeoutMs,
@@ -79,6 +80,7 @@ export class RequestCarrier implements Carrier {
       deadlines,
       buffers,
       clock,
+      date,
       journal,
       onRequest: (request) => this.#take(request),
       onSettled: (request) => {
@@ -93,7 +95,7 @@ export class RequestCarrier implements Carrier {
       upgradedIdleTimeoutMs: config.upgradedIdleTimeoutMs,
       lingerTimeoutMs: config.lingerTimeoutMs,
       defaultHost: "localhost",
-      date: new DateHeader(Date.now),
+      date,
       deadlines,
       buffers,
     };
@@ -178,6 +180,7 @@ export class RequestCarrier implements Carrier {
       carry: (request, lease) => this.#carry(request, lease),
       onTake: (request) => {
         this.#carried.add(request);
+        if (request.passage.attempts > 0) return; // It had to wait again.
         this.#retries.request();
         this.#options.onRequest();
       },

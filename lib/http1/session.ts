@@ -17,6 +17,7 @@ import { Passage } from "../passage.ts";
 import type { Member } from "../roster.ts";
 import { ClientRequest, type ErrorStatus } from "./client_request.ts";
 import { ConnectionReader } from "./connection_reader.ts";
+import type { DateHeader } from "./date_header.ts";
 import { errorAnswer } from "./error_answer.ts";
 import { keepsAlive, requestBody } from "./framing.ts";
 import { RequestHeadParser } from "./head_parser.ts";
@@ -35,6 +36,8 @@ export interface SessionOptions {
   readonly buffers: Buffers;
   /** The source of time. */
   readonly clock: Clock;
+  /** The date of what clients are told. */
+  readonly date: DateHeader;
   /** Is told of what never became a request. */
   readonly journal: Journal;
   /** Called with each request; it is to be settled in the end. */
@@ -123,7 +126,7 @@ export class Session implements Departing, Member {
         this.#options.onSettled(request);
         if (settlement === "keep" && !this.#lastRequests) continue;
         if (settlement === "cut") this[Symbol.dispose]();
-        if (typeof settlement === "number") last = errorAnswer(settlement);
+        if (typeof settlement === "number") last = errorAnswer(settlement, this.#options.date);
         break;
       }
     } catch {
@@ -224,7 +227,7 @@ export class Session implements Departing, Member {
     passage.status = status;
     passage.end(ending);
     this.#options.journal.ended(passage);
-    return errorAnswer(status);
+    return errorAnswer(status, this.#options.date);
   }
 
   /** The passage of what never became a request. */
