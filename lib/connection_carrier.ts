@@ -11,7 +11,6 @@ import { Client } from "./client.ts";
 import { Dialer } from "./dial.ts";
 import type { Lease } from "./lease.ts";
 import { Lingering } from "./lingering.ts";
-import { log } from "./log.ts";
 import { Roster } from "./roster.ts";
 import { WaitingQueue } from "./waiting_queue.ts";
 
@@ -53,6 +52,11 @@ export class ConnectionCarrier implements Carrier {
     this.#bridges = this.#makeBridges();
   }
 
+  /** How many clients are not closed yet. */
+  get left(): number {
+    return this.#carried.size + this.#queue.length + this.#lingering.size;
+  }
+
   /** How many clients are where right now. */
   snapshot(): CarrierSnapshot {
     return {
@@ -87,28 +91,26 @@ export class ConnectionCarrier implements Carrier {
   /** Nothing is kept here: each client has a connection of its own. */
   dropIdle(): void {}
 
+  /** The same as to drain: what a connection carries is not known, so it ends by itself. */
+  retire(): Promise<void> {
+    return this.drain();
+  }
+
   /** Takes nobody in any more. Resolves when all that came in are closed. */
   async drain(): Promise<void> {
     this.#queue.close();
-    if (this.#left > 0) log.info("Draining: {left} clients left", { left: this.#left });
     await this.#bridges.settled();
     await this.#lingering.settled();
   }
 
   /** Closes all that are still there. */
   cut(): void {
-    const left = this.#left;
-    if (left > 0) log.warning("Closing {left} clients that are not finished", { left });
     this.#queue.close();
     for (const client of this.#queue.drop()) client[Symbol.dispose]();
     // Connects, tunnels and lingering closes end as if their time were over, and their clients with
     // them: a tunnel that only waits for its backend would not notice that the client is closed.
     this.#options.deadlines.expireAll();
     for (const client of this.#carried) client[Symbol.dispose]();
-  }
-
-  get #left(): number {
-    return this.#carried.size + this.#queue.length + this.#lingering.size;
   }
 
   #makeBridges(): Bridges<Client, Lease | null> {
