@@ -6,14 +6,14 @@
  * `lingering`, and beside it `resolver` → `pool` and `prober` → `probe` → `pool`.
  */
 import { Acceptor } from "./acceptor.ts";
-import { type Address, formatAddress, isSame } from "./address.ts";
+import { type Address, formatAddress, overlap } from "./address.ts";
 import type { Backend, BackendSettings, BackendTuning } from "./backend.ts";
 import type { BackendSnapshot } from "./backend_snapshot.ts";
 import { Buffers } from "./buffers.ts";
 import type { Carrier, CarrierSnapshot } from "./carrier.ts";
 import { Carriers } from "./carriers.ts";
 import { systemClock } from "./clock.ts";
-import { type Config, ConfigError } from "./config.ts";
+import { checkBackends, type Config, ConfigError } from "./config.ts";
 import { ConfigChanges } from "./config_changes.ts";
 import { ConnectionCarrier } from "./connection_carrier.ts";
 import { Deadlines } from "./deadlines.ts";
@@ -40,6 +40,8 @@ export interface BalancerSnapshot extends CarrierSnapshot {
   readonly uptimeMs: number;
   /** Clients accepted since the start. */
   readonly accepted: number;
+  /** Clients that are not closed yet; in http mode those too that have asked for nothing more so far. */
+  readonly clients: number;
   /** How many backends may be used right now. */
   readonly readyCount: number;
   /** The backends, in the order given. */
@@ -131,6 +133,7 @@ export class Balancer implements AsyncDisposable {
       state: this.#state,
       uptimeMs: systemClock.now() - this.#startedMs,
       accepted: this.#accepted,
+      clients: this.#carriers.left,
       readyCount: this.#pool.readyCount,
       backends: this.#pool.snapshot(),
     };
@@ -318,10 +321,9 @@ export class Balancer implements AsyncDisposable {
     this.#checkMayReload();
     const before = { ...this.#config, backends: this.#servers.servers };
     const changes = new ConfigChanges(before, config);
-    const moves = changes.listen && formatAddress(config.listen) !== formatAddress(this.address);
-    const acceptor = moves ? this.#listenElsewhere(config.listen) : null;
+    const acceptor = changes.listen ? this.#listenElsewhere(config.listen) : null;
     try {
-      checkNotItself(config, (acceptor ?? this.#acceptor).address);
+      checkBackends({ listen: (acceptor ?? this.#acceptor).address, backends: config.backends });
       const carrier = changes.concern("carrier") ? this.#makeCarrier(config) : null;
       await Promise.all([carrier?.open(), this.#resolver.add(namesOf(config.backends))]);
       this.#checkMayReload();
@@ -338,13 +340,11 @@ export class Balancer implements AsyncDisposable {
     const former = { acceptor: this.#acceptor, prober: this.#prober, config: this.#config };
     this.#config = config;
     if (acceptor !== null) this.#acceptor = acceptor;
-    this.#servers.replace(config.backends, config.listen);
+    this.#servers.replace(config.backends, this.address);
     this.#resolver.keep(this.#servers.names, { intervalMs: config.resolveMs });
+    const isSamePolicy = config.policy === former.config.policy;
     if (changes.concern("pool")) {
-      this.#pool.tune(
-        tuningOf(config),
-        config.policy === former.config.policy ? null : policyOf(config),
-      );
+      this.#pool.tune(tuningOf(config), isSamePolicy ? null : policyOf(config));
     }
     if (changes.concern("prober")) this.#prober = this.#makeProber();
     if (carrier !== null) this.#carriers.replace(carrier);
@@ -364,14 +364,14 @@ export class Balancer implements AsyncDisposable {
     }
   }
 
-  #listenElsewhere(listen: Address): Acceptor {
-    const { address } = this;
-    // The system does not let two listen at one port where one of them is there for all addresses.
-    const clashes = isEverywhere(listen) || isEverywhere(address) || isSame(listen, address);
-    if (listen.port === address.port && clashes) {
+  /** Listens at another address beside the present one; null: it is the present one. */
+  #listenElsewhere(listen: Address): Acceptor | null {
+    const address = formatAddress(this.address);
+    if (formatAddress(listen) === address) return null;
+    if (overlap(listen, this.address)) {
       throw new ConfigError(
         `PORT ${formatAddress(listen)}`,
-        `cannot be opened while this balancer listens on ${formatAddress(address)}; ` +
+        `cannot be opened while this balancer listens on ${address}; ` +
           "expected another port, or a restart",
       );
     }
@@ -458,20 +458,6 @@ function tuningOf({ fall, rise, ejectAfter, slowStartMs }: Config): BackendTunin
 
 function policyOf({ policy }: Config): Policy {
   return POLICIES[policy].create({ random: Math.random });
-}
-
-/** No server may be the balancer itself, wherever that listens in the end. */
-function checkNotItself({ backends }: Config, listen: Address): void {
-  const itself = backends.find(({ address }) => isSame(address, listen));
-  if (itself === undefined) return;
-  throw new ConfigError(
-    `SERVER ${formatAddress(itself.address)}`,
-    "is this balancer itself; expected another port",
-  );
-}
-
-function isEverywhere({ hostname }: Address): boolean {
-  return hostname === "::" || hostname === "0.0.0.0";
 }
 
 function healthWords(config: Config): string {

@@ -346,7 +346,8 @@ function parseListen(text: string): Address {
   return parseAddress(text, { defaultHostname: "::", portMin: 0 });
 }
 
-function checkBackends({ listen, backends }: Config): void {
+/** Throws a {@linkcode ConfigError} if these cannot be the servers of a balancer that listens there. */
+export function checkBackends({ listen, backends }: Pick<Config, "listen" | "backends">): void {
   if (backends.length === 0) throw new ConfigError("SERVER", "missing; expected at least one");
   if (backends.length > BACKENDS_MAX) {
     throw new ConfigError("SERVER", `expected at most ${BACKENDS_MAX} of them`);

@@ -83,7 +83,7 @@ export class Pool implements Disposable {
   #backends: readonly Backend[] = [];
   readonly #removed = new Set<Backend>();
   /** Those that are missing from the list and serve until the new ones were looked at. */
-  #retiring: readonly Backend[] = [];
+  #retiring: ReadonlySet<Backend> = new Set();
   /** Those in state ready. */
   #ready: readonly Backend[] = [];
   /** Of those the ones to pick from: no backups, unless there is nothing else. */
@@ -160,10 +160,8 @@ export class Pool implements Disposable {
 
   /** Takes every backend of which nothing is known to be ready, without a look at it. */
   trustUnknown(): void {
-    for (const backend of this.#backends) {
-      if (backend.health.isKnown) continue;
-      this.#news(backend, backend.observe({ ok: true, reason: TRUSTED }));
-    }
+    const unknown = this.#backends.filter(({ health }) => !health.isKnown);
+    this.#tell(unknown.filter((backend) => backend.observe({ ok: true, reason: TRUSTED })));
     this.#retire();
   }
 
@@ -211,7 +209,7 @@ export class Pool implements Disposable {
     }
     const missing = this.#backends.filter(({ name }) => !kept.has(name));
     this.#backends = [...kept.values(), ...missing];
-    this.#retiring = missing.filter((each) => !this.#removed.has(each));
+    this.#retiring = new Set(missing.filter((each) => !this.#removed.has(each)));
     this.#settle(news);
     this.#retire();
   }
@@ -244,17 +242,17 @@ export class Pool implements Disposable {
   /** Lets those that are missing from the list drain, if all others were looked at. */
   #retire(): void {
     const retiring = this.#retiring;
-    if (retiring.length === 0) return;
-    const wanted = this.#backends.filter((each) =>
-      !this.#removed.has(each) && !retiring.includes(each)
-    );
+    if (retiring.size === 0) return;
+    const isWanted = (each: Backend): boolean => !this.#removed.has(each) && !retiring.has(each);
     const isUnknown = ({ state, health }: Backend): boolean =>
       state !== "disabled" && !health.isKnown;
-    if (wanted.length === 0 || wanted.some(isUnknown)) return;
-    this.#retiring = [];
+    if (!this.#backends.some(isWanted)) return;
+    if (this.#backends.some((each) => isUnknown(each) && isWanted(each))) return;
+    this.#retiring = new Set();
     for (const backend of retiring) this.#removed.add(backend);
-    this.#settle(retiring.filter((backend) => backend.steer("draining", REMOVED)));
-    for (const backend of retiring) if (backend.inFlight === 0) this.#forget(backend);
+    this.#settle([...retiring].filter((backend) => backend.steer("draining", REMOVED)));
+    // Whoever was told just now may have ended the last connection of one.
+    this.#forget([...retiring].filter((each) => each.inFlight === 0 && this.#removed.has(each)));
   }
 
   /** Makes the lists that clients are served from anew, and only then tells of those changes. */
@@ -264,12 +262,15 @@ export class Pool implements Disposable {
     for (const backend of changed) this.#options.onState(backend);
   }
 
-  #forget(backend: Backend): void {
-    this.#removed.delete(backend);
-    this.#backends = this.#backends.filter((each) => each !== backend);
-    this.#wakeUps.get(backend)?.();
-    this.#wakeUps.delete(backend);
-    this.#options.onGone(backend);
+  #forget(gone: readonly Backend[]): void {
+    const left = new Set(this.#backends).difference(new Set(gone));
+    this.#backends = [...left];
+    for (const backend of gone) {
+      this.#removed.delete(backend);
+      this.#wakeUps.get(backend)?.();
+      this.#wakeUps.delete(backend);
+      this.#options.onGone(backend);
+    }
   }
 
   /** May that client be sent to that backend, whatever the policy? */
@@ -293,7 +294,7 @@ export class Pool implements Disposable {
   readonly #ended = (lease: Lease): void => {
     const { backend, end } = lease;
     if (end === "failed" || end === "refused") this.#failed(lease);
-    if (backend.inFlight === 0 && this.#removed.has(backend)) this.#forget(backend);
+    if (backend.inFlight === 0 && this.#removed.has(backend)) this.#forget([backend]);
     else if (backend.inFlight === backend.max - 1) this.#options.onRoom?.();
   };
 
@@ -313,10 +314,17 @@ export class Pool implements Disposable {
 
   /** Takes in that a backend's state changed, if it did, and tells of it. */
   #news(backend: Backend, isNews: boolean): void {
-    if (!isNews) return;
-    if (this.#open && backend.state === "ready") this.#startSlowly(backend);
+    if (isNews) this.#tell([backend]);
+  }
+
+  /** Takes in that the states of these have changed, and tells of them. */
+  #tell(changed: readonly Backend[]): void {
+    if (changed.length === 0) return;
+    for (const backend of changed) {
+      if (this.#open && backend.state === "ready") this.#startSlowly(backend);
+    }
     this.#sort();
-    this.#options.onState(backend);
+    for (const backend of changed) this.#options.onState(backend);
   }
 
   #startSlowly(backend: Backend): void {

@@ -9,6 +9,7 @@ import { GATE_ANSWER, GateServer } from "../support/gate_server.ts";
 import { FILES } from "../support/http_clients.ts";
 import { type HttpServer, startHttpServer } from "../support/httpserver.ts";
 import { deadPort, RawServer, readSome, writeAll } from "../support/raw_server.ts";
+import { has } from "../support/programs.ts";
 import { SteadyLoad } from "../support/steady_load.ts";
 import { until } from "../support/until.ts";
 
@@ -150,6 +151,62 @@ Deno.test("reload: counts, health and steering of what stays go on", async () =>
   assertEquals(after.backends[0]?.weight, 5);
 });
 
+Deno.test("reload: what a check under former settings finds out late is of no account", async () => {
+  const late = Promise.withResolvers<void>();
+  const asked = { "/old": 0, "/new": 0 };
+  let isOver = false;
+  await using server = new RawServer(async (conn) => {
+    const path = (await readSome(conn)).startsWith("GET /old") ? "/old" : "/new";
+    const isLate = ++asked[path] > 1 && path === "/old";
+    if (isLate) await late.promise;
+    const status = isLate ? "500 Internal Server Error" : "200 OK";
+    await writeAll(conn, `HTTP/1.1 ${status}\r\nContent-Length: 0\r\n\r\n`);
+    while (await readSome(conn) !== "");
+    isOver ||= isLate;
+  });
+  const settings = { health: "http", intervalMs: "100ms", probeTimeoutMs: "1h", fall: "1" };
+  await using balancer = await startBalancer([server.port], { ...settings, healthPath: "/old" });
+  const { sinceMs } = balancer.snapshot().backends[0] ?? {};
+  await until(() => asked["/old"] > 1, "a check is under way");
+  await balancer.reload(config([server.port], { ...settings, healthPath: "/new" }));
+  late.resolve();
+  await until(() => isOver, "it is over");
+  const before = asked["/new"];
+  await until(() => asked["/new"] > before + 1, "another check is over");
+  const [{ state, ...backend } = { state: "", sinceMs: NaN }] = balancer.snapshot().backends;
+  assertEquals([state, backend.sinceMs], ["ready", sinceMs]);
+});
+
+for (const mode of ["bridge", "http"]) {
+  Deno.test({
+    name:
+      `reload: in ${mode} mode, wrk does not notice that its balancer is loaded again and again`,
+    ignore: !has("wrk"),
+    fn: async () => {
+      await using one = await named("one");
+      await using two = await named("two");
+      await using balancer = await startBalancer([one.port, two.port], { mode });
+      const url = `http://127.0.0.1:${balancer.address.port}/a.txt`;
+      const wrk = new Deno.Command("wrk", {
+        args: ["--threads=1", "--connections=16", "--duration=2s", url],
+        stdin: "null",
+        stdout: "piped",
+      }).spawn();
+      let running = true;
+      const ended = wrk.output().finally(() => running = false);
+      for (let turn = 0; running; turn++) {
+        const servers = turn % 2 === 0 ? [two.port] : [one.port, two.port];
+        await balancer.reload(config(servers, { mode, queueTimeoutMs: `${turn % 3 + 1}m` }));
+        const { entries } = two;
+        await until(() => !running || two.entries > entries, "it serves");
+      }
+      const report = new TextDecoder().decode((await ended).stdout);
+      assertMatch(report, /[1-9]\d* requests in /);
+      assertEquals(/Socket errors|Non-2xx/.test(report), false, report);
+    },
+  });
+}
+
 Deno.test("reload: those turned away under former settings are still counted", async () => {
   await using server = new GateServer();
   await using balancer = await startBalancer([`${server.port},max=1`], {
@@ -178,7 +235,7 @@ for (const mode of ["bridge", "http"]) {
     await until(() => server.asked.length === 1, "the only place is taken");
     const second = askOnce(port, get("/2"));
     await until(() => balancer.snapshot().waiting === 1, "the second waits");
-    await balancer.reload(config(servers, { ...TRUSTING, mode, queueTimeoutMs: "1h" }));
+    await balancer.reload(config(servers, { ...TRUSTING, mode, queueTimeoutMs: "20s" }));
     const third = askOnce(port, get("/3"));
     await until(() => balancer.snapshot().waiting === 2, "the third waits under new settings");
     server.open();
