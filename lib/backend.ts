@@ -27,6 +27,14 @@ export interface BackendSettings {
   readonly backup: boolean;
 }
 
+/** How backends are judged and brought back; the same for all. */
+export interface BackendTuning extends HealthOptions {
+  /** Clients failed in a row that eject a backend; 0: none do. */
+  readonly ejectAfter: number;
+  /** How long a backend that came back takes to get its whole share, in milliseconds; 0: no time. */
+  readonly slowStartMs: number;
+}
+
 /** What a backend is made of. */
 export interface BackendOptions extends BackendSettings, HealthOptions {
   /** Its place on the command line, from 0. */
@@ -156,6 +164,13 @@ export class Backend implements Candidate {
   /** Is it worth another look soon? */
   get inDoubt(): boolean {
     return this.#steered === null && this.health.inDoubt;
+  }
+
+  /** Takes over how it is judged and brought back from now on. */
+  tune(tuning: BackendTuning): void {
+    this.health.set(tuning);
+    this.ejection.set(tuning.ejectAfter);
+    this.slowStart.set(tuning.slowStartMs);
   }
 
   /** Takes over new settings; the address stays. */

@@ -58,6 +58,8 @@ export interface CarrierOptions {
   readonly clock: Clock;
   /** Is told of each passage that is over. */
   readonly journal: Journal;
+  /** What cookies are signed with where no key is set: the same for all carriers of a balancer. */
+  readonly randomKey: Uint8Array;
   /** Called with each client, or request, that a bridge takes. */
   readonly onRequest: () => void;
   /** Called when this process or machine lacks the means to connect, with the reason. */
@@ -66,6 +68,8 @@ export interface CarrierOptions {
 
 /** Carries what clients want to backends. */
 export interface Carrier {
+  /** How many clients are not closed yet. */
+  readonly left: number;
   /** How many clients are where right now. */
   snapshot(): CarrierSnapshot;
   /** Takes in a new connection, which is the carrier's from now on. */
@@ -76,6 +80,11 @@ export interface Carrier {
   admit(): void;
   /** A backend is not to be sent anything for now: no connection to it is kept for later. */
   dropIdle(backend: Backend): void;
+  /**
+   * Nobody will come in any more: those that are here go on as ever, and are let go where that costs
+   * them nothing. Resolves when all of them are closed. It may still be drained or cut.
+   */
+  retire(): Promise<void>;
   /** Takes nobody in any more. Resolves when all that came in are closed. */
   drain(): Promise<void>;
   /** Closes all that are still there. */

@@ -190,10 +190,15 @@ export const OPTIONS = {
     default: "30s",
     help: "how long a client may wait for a bridge",
   }),
+  drainDelayMs: duration(0, {
+    name: "drain-delay",
+    default: "0s",
+    help: "how long it goes on accepting after SIGTERM or SIGINT, until others have noticed",
+  }),
   drainTimeoutMs: duration(0, {
     name: "drain-timeout",
     default: "30s",
-    help: "how long what runs may go on after SIGTERM or SIGINT",
+    help: "how long what runs may go on when it no longer accepts",
   }),
   accessLog: choice<AccessLogFormat>(ACCESS_LOG_FORMATS, {
     name: "access-log",
@@ -274,14 +279,14 @@ export class ConfigError extends Error {
 }
 
 /** The most servers. */
-const BACKENDS_MAX = 10_000;
+export const BACKENDS_MAX = 10_000;
 /** The default of --slow-start for policies that would rush to a backend that comes back. */
 const SLOW_START_MS = 10_000;
 /** The default of --idle-timeout. */
 const IDLE_MS: Readonly<Record<Mode, number>> = { bridge: 600_000, tcp: 600_000, http: 60_000 };
 /** The same for what has been upgraded: a WebSocket may be quiet for long. */
 const UPGRADED_IDLE_MS = 600_000;
-const TRUST_NOBODY: Trusted = { isTrusted: () => false };
+const TRUST_NOBODY: Trusted = { text: "", isTrusted: () => false };
 
 /** Validates everything. Throws a {@linkcode ConfigError} at the first thing that is wrong. */
 export function makeConfig(source: ConfigSource): Config {
@@ -347,7 +352,8 @@ function parseListen(text: string): Address {
   return parseAddress(text, { defaultHostname: "::", portMin: 0 });
 }
 
-function checkBackends({ listen, backends }: Config): void {
+/** Throws a {@linkcode ConfigError} if these cannot be the servers of a balancer that listens there. */
+export function checkBackends({ listen, backends }: Pick<Config, "listen" | "backends">): void {
   if (backends.length === 0) throw new ConfigError("SERVER", "missing; expected at least one");
   if (backends.length > BACKENDS_MAX) {
     throw new ConfigError("SERVER", `expected at most ${BACKENDS_MAX} of them`);

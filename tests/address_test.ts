@@ -1,7 +1,9 @@
 import {
+  type Address,
   formatAddress,
   isIpv6,
   isName,
+  overlap,
   parseAddress,
   type ParseAddressOptions,
   plainIp,
@@ -170,4 +172,27 @@ Deno.test("plainIp: an IPv4 address is written as one, however it came in; other
     "::ffff:0:1": "::ffff:0:1",
   };
   for (const [ip, plain] of Object.entries(readings)) assertEquals(plainIp(ip), plain, ip);
+});
+
+Deno.test("overlap: two listeners that the system refuses beside each other, either way round", () => {
+  const at = (text: string): Address => parseAddress(text, LISTEN);
+  const overlapping = [
+    ["8080", "127.0.0.1:8080"],
+    ["0.0.0.0:8080", "[::1]:8080"],
+    ["8080", "0.0.0.0:8080"],
+    ["10.0.0.1:8080", "8080"],
+    ["localhost:8080", "127.0.0.1:8080"],
+    ["10.0.0.1:8080", "10.0.0.1:8080"],
+  ] as const;
+  const apart = [
+    ["8080", "8081"],
+    ["127.0.0.1:8080", "127.0.0.2:8080"],
+    ["127.0.0.1:8080", "[::1]:8080"],
+  ] as const;
+  for (const [one, other] of overlapping) {
+    assertEquals([overlap(at(one), at(other)), overlap(at(other), at(one))], [true, true], one);
+  }
+  for (const [one, other] of apart) {
+    assertEquals([overlap(at(one), at(other)), overlap(at(other), at(one))], [false, false], one);
+  }
 });

@@ -70,6 +70,7 @@ Deno.test("makeConfig: without settings, everything has the default that is docu
     lingerTimeoutMs: 5000,
     queueMax: 10_000,
     queueTimeoutMs: 30_000,
+    drainDelayMs: 0,
     drainTimeoutMs: 30_000,
     accessLog: "off",
     logLevel: "info",

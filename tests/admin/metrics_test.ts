@@ -119,6 +119,7 @@ Deno.test("Metrics: each number comes from its own place", async () => {
   const first = backendAt(1, source);
   source.backends = [first, backendAt(2, source)];
   source.counts = {
+    ...source.counts,
     accepted: 1,
     exhaustions: { accept: 2, connect: 3 },
     clients: 4,

@@ -16,6 +16,9 @@ export class FakeSource implements MetricsSource {
   readonly journal = new Journal(this.clock);
   readonly delays = new Histogram();
   counts: Omit<BalancerSnapshot, "backends"> = {
+    state: "serving",
+    uptimeMs: 1000,
+    readyCount: 1,
     accepted: 0,
     exhaustions: { accept: 0, connect: 0 },
     clients: 0,
