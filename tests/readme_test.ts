@@ -1,5 +1,5 @@
 /** README.md against the code that it describes. */
-import { backendSettingsTable, optionsTable, policiesTable } from "../lib/cli.ts";
+import { backendSettingsTable, optionsTable, policiesTable, switchesTable } from "../lib/cli.ts";
 import { assertEquals } from "./support/assert.ts";
 import { NO_README, readReadme, tableOf } from "./support/readme.ts";
 
@@ -11,6 +11,12 @@ Deno.test(`README: its table of options is that of optionsTable()${skipped}`, {
 }, () => {
   // Cell by cell, because the formatter of Markdown pads the cells.
   assertEquals(tableOf(readme ?? "", "Option"), tableOf(optionsTable(), "Option"));
+});
+
+Deno.test(`README: its table of switches is that of switchesTable()${skipped}`, {
+  ignore: readme === null,
+}, () => {
+  assertEquals(tableOf(readme ?? "", "Switch"), tableOf(switchesTable(), "Switch"));
 });
 
 Deno.test(`README: its table of settings of servers is that of backendSettingsTable()${skipped}`, {
