@@ -281,16 +281,19 @@ export type Subject = Setting | number;
 
 /** A setting that cannot be: which one, what was given, and what was expected. */
 export class ConfigError extends Error {
-  /** Always the same. */
-  override readonly name = "ConfigError";
-  /** What was expected, without the argument. */
+  /** The name of its class. */
+  override readonly name: string = "ConfigError";
+  /** What cannot be, as it would be typed, or the place where it stands. */
+  readonly argument: string;
+  /** What was expected. */
   readonly expected: string;
   /** What it is about, where that is one thing. */
   readonly subject: Subject | undefined;
 
-  /** `argument` is named as it would be typed. */
+  /** The message is made of both. */
   constructor(argument: string, expected: string, options: { readonly subject?: Subject } = {}) {
     super(`${argument}: ${expected}`);
+    this.argument = argument;
     this.expected = expected;
     this.subject = options.subject;
   }

@@ -42,9 +42,9 @@ export interface Loaded {
 const STANDARD_INPUT = new StandardInput(Deno.stdin);
 
 /**
- * Reads the arguments and the file that they name. Rejects with a {@linkcode ConfigError} where the
- * command line is wrong, with a {@linkcode ConfigFileError} where the file is, and with a
- * `BalancerError` where it cannot be read; standard input (`-`) can be read only once.
+ * Reads the arguments and the file that they name. Rejects with a {@linkcode ConfigError} where they
+ * are wrong (a {@linkcode ConfigFileError} where it is the file), and with a `BalancerError` where it
+ * cannot be read; standard input (`-`) can be read only once.
  */
 export async function load(
   args: readonly string[],
@@ -74,7 +74,7 @@ export function combine(line: Given, file: ConfigFile | null): Config {
   const problems = [...contradictions(config)];
   if (problems.length === 0) return config;
   throw new ConfigFileError(
-    problems.values().map((problem) => placed(problem, line, file) ?? problem.message),
+    problems.values().map((problem) => placed(problem, { line, file }) ?? problem),
   );
 }
 
@@ -104,8 +104,10 @@ function completed(
 }
 
 /** The same with its place in the file; null where it is the command line that gives it. */
-function placed(problem: ConfigError, line: Given, file: ConfigFile): string | null {
-  const { subject, expected } = problem;
+function placed(
+  { subject, expected }: ConfigError,
+  { line, file }: { readonly line: Given; readonly file: ConfigFile },
+): ConfigError | null {
   if (subject === undefined) return null;
   if (typeof subject === "number") {
     return line.backends === undefined ? file.complain(["servers", subject], expected) : null;

@@ -34,8 +34,8 @@ export async function run(args: readonly string[]): Promise<number> {
     }
   } catch (error) {
     const wrong = asksToCheck(args) ? EXIT.failed : EXIT.usage;
-    if (error instanceof ConfigError) return complain(`${error.message} (see --help)`, wrong);
     if (error instanceof ConfigFileError) return complain(error.message, wrong);
+    if (error instanceof ConfigError) return complain(`${error.message} (see --help)`, wrong);
     if (error instanceof BalancerError) return complain(error.message, EXIT.failed);
     throw error;
   }

@@ -1,23 +1,34 @@
 /** What is wrong with a configuration file. Apart, so that who catches it need not load the rest. */
+import { ConfigError } from "../config.ts";
 
 /** The most problems that are told at once. */
 const PROBLEMS_MAX = 20;
 
-/** A configuration file whose text was read and cannot be taken. */
-export class ConfigFileError extends Error {
+/** All that is wrong with a configuration of which a file is part: one message, a line for each. */
+export class ConfigFileError extends ConfigError {
   /** Always the same. */
   override readonly name = "ConfigFileError";
 
   /**
-   * `problems` is what is wrong, a line each, with its place; the message is the first of them. It is
-   * read no further than that: there may be a problem in each line of a long file.
+   * Of the problems, the first are told: there may be one in each line of a long file. They are read
+   * no further than that; at least one.
    */
-  constructor(problems: Iterable<string>) {
-    const lines: string[] = [];
-    for (const problem of problems) {
-      lines.push(lines.length < PROBLEMS_MAX ? problem : "and more of the kind");
-      if (lines.length > PROBLEMS_MAX) break;
-    }
-    super(lines.join("\n"));
+  constructor(problems: Iterable<ConfigError>) {
+    const [first, ...others] = firstOf(problems);
+    if (first === undefined) throw new RangeError("Cannot make an error: nothing is wrong");
+    super(first.argument, [first.expected, ...others.map(lineOf)].join("\n"));
   }
+}
+
+function firstOf(problems: Iterable<ConfigError>): ConfigError[] {
+  const first: ConfigError[] = [];
+  for (const problem of problems) {
+    first.push(problem);
+    if (first.length > PROBLEMS_MAX) break;
+  }
+  return first;
+}
+
+function lineOf({ message }: ConfigError, at: number): string {
+  return at < PROBLEMS_MAX - 1 ? message : "and more of the kind";
 }

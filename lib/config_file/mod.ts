@@ -3,7 +3,7 @@
  * zod and jsonc-parser come with it. Pure.
  */
 import { BACKEND_SETTINGS } from "../backend_argument.ts";
-import { type Given, quoted, type Setting, SETTINGS } from "../config.ts";
+import { ConfigError, type Given, quoted, type Setting, SETTINGS } from "../config.ts";
 import { ConfigFileError } from "./error.ts";
 import { formatPath, Jsonc, type Path, type Problem } from "./jsonc.ts";
 import { nearest } from "./nearest.ts";
@@ -20,8 +20,8 @@ export interface ConfigFile {
   readonly name: string;
   /** What was given in it. */
   readonly given: Given;
-  /** What is wrong with the value at a path, as a line with its place. */
-  complain(path: Path, expected: string): string;
+  /** What is wrong with the value at a path, with its place. */
+  complain(path: Path, expected: string): ConfigError;
 }
 
 /**
@@ -30,11 +30,11 @@ export interface ConfigFile {
  */
 export function parseConfigFile(text: string, name: string): ConfigFile {
   const document = new Jsonc(text);
-  const line = ({ offset, text }: Problem): string =>
-    `${name}:${document.lineAndColumn(offset)}: ${text}`;
+  const placed = ({ offset, text }: Problem): ConfigError =>
+    new ConfigError(`${name}:${document.lineAndColumn(offset)}`, text);
   const fail = (problems: readonly Problem[]): never => {
     const inOrder = problems.toSorted((one, other) => one.offset - other.offset);
-    throw new ConfigFileError(inOrder.values().map(line));
+    throw new ConfigFileError(inOrder.values().map(placed));
   };
   if (document.problems.length > 0) return fail(document.problems);
   const checked = checkContent(document.value);
@@ -48,7 +48,7 @@ export function parseConfigFile(text: string, name: string): ConfigFile {
   return {
     name,
     given: givenIn(checked.content),
-    complain: (path, expected) => line(problemAt(path, { expected, document })),
+    complain: (path, expected) => placed(problemAt(path, { expected, document })),
   };
 }
 
