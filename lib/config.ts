@@ -300,7 +300,7 @@ export class ConfigError extends Error {
 }
 
 /** The most servers. */
-const BACKENDS_MAX = 10_000;
+export const BACKENDS_MAX = 10_000;
 /** The default of --slow-start for policies that would rush to a backend that comes back. */
 const SLOW_START_MS = 10_000;
 /** The default of --idle-timeout. */

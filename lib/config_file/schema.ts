@@ -11,7 +11,7 @@ import {
   parseBackend,
   parseBackendAddress,
 } from "../backend_argument.ts";
-import { DURATION, type Option, parseListen, SETTINGS } from "../config.ts";
+import { BACKENDS_MAX, DURATION, type Option, parseListen, SETTINGS } from "../config.ts";
 import { parseWholeNumber } from "../whole_number.ts";
 import type { Path } from "./jsonc.ts";
 
@@ -53,7 +53,10 @@ const FILE_SCHEMA: z.ZodType<FileContent> = z.strictObject({
   listen: addressSchema(parseListen, 0)
     .meta({ description: "where clients come in, as PORT on the command line" }).optional(),
   servers: z.array(serverSchema(), { error: "expected a list of servers in brackets" })
-    .meta({ description: "where they are sent, as SERVER on the command line" }).optional(),
+    .meta({
+      description: "where they are sent, as SERVER on the command line",
+      maxItems: BACKENDS_MAX,
+    }).optional(),
   ...Object.fromEntries(
     SETTINGS.map(([, option]) => [option.name, optionSchema(option).optional()]),
   ),
@@ -63,6 +66,13 @@ const FILE_SCHEMA: z.ZodType<FileContent> = z.strictObject({
 export function checkContent(
   value: unknown,
 ): { readonly content: FileContent } | { readonly issues: readonly Issue[] } {
+  const { servers } = Object(value);
+  // Not left to the schema: it goes through all of them first, and a reload must not take long.
+  if (Array.isArray(servers) && servers.length > BACKENDS_MAX) {
+    return {
+      issues: [{ path: ["servers"], expected: `expected at most ${BACKENDS_MAX} of them` }],
+    };
+  }
   const { success, data, error } = FILE_SCHEMA.safeParse(value);
   return success ? { content: data } : { issues: issuesOf(error.issues, []) };
 }

@@ -219,6 +219,14 @@ Deno.test("parseConfigFile: what is no object is refused", () => {
   }
 });
 
+Deno.test("parseConfigFile: ten thousand servers are taken, one more is not", () => {
+  const servers = Array.from({ length: 10_000 }, (_, at) => at + 1);
+  assertEquals(given({ servers }).backends?.length, 10_000);
+  const message = complaint("servers", [...servers, 10_001]);
+  assert(message.startsWith("servers [1,2,3,"), message);
+  assert(message.endsWith("…: expected at most 10000 of them"), message);
+});
+
 Deno.test("parseConfigFile: never tells a secret", () => {
   const secrets = SETTINGS.filter(([, { secret }]) => secret === true);
   assert(secrets.some(([setting]) => setting === "stickyKey"));
