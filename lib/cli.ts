@@ -91,7 +91,7 @@ export function usage(): string {
     ...policies,
     "In doubt take least-connections, or ip-hash for servers with sessions.",
     "",
-    "A TIME carries its unit: 250ms, 3s, 10m. Exit codes: 0 stopped, 1 could not start, 2 usage.",
+    "A TIME carries its unit: 250ms, 3s, 10m. Exit codes: 0 stopped, 1 could not start, 2 wrong usage or file.",
     "",
   ].join("\n");
 }
