@@ -13,7 +13,7 @@ import { Buffers } from "./buffers.ts";
 import type { Carrier, CarrierSnapshot } from "./carrier.ts";
 import { Carriers } from "./carriers.ts";
 import { systemClock } from "./clock.ts";
-import { checkBackends, type Config, ConfigError } from "./config.ts";
+import { type Config, ConfigError, wrongBackends } from "./config.ts";
 import { ConfigChanges } from "./config_changes.ts";
 import { ConnectionCarrier } from "./connection_carrier.ts";
 import { Deadlines } from "./deadlines.ts";
@@ -356,7 +356,8 @@ export class Balancer implements AsyncDisposable {
     const changes = new ConfigChanges(before, config);
     const acceptor = changes.listen ? this.#listenElsewhere(config.listen) : null;
     try {
-      checkBackends({ listen: (acceptor ?? this.#acceptor).address, backends: config.backends });
+      const { address: listen } = acceptor ?? this.#acceptor;
+      for (const error of wrongBackends({ listen, backends: config.backends })) throw error;
       const carrier = changes.concern("carrier") ? this.#makeCarrier(config) : null;
       await Promise.all([carrier?.open(), this.#resolver.add(namesOf(config.backends))]);
       this.#checkMayReload();

@@ -7,6 +7,7 @@ import {
   optionName,
   OPTIONS,
   type Setting,
+  SETTINGS,
 } from "../lib/config.ts";
 import { assert, assertEquals, assertThrows } from "./support/assert.ts";
 
@@ -96,6 +97,13 @@ Deno.test("OPTIONS: names and letters are unique, and every help is one line", (
     assert(/^[a-z]+(-[a-z]+)*$/.test(name), name);
     assert(help.length > 0 && !/[\n|]/.test(help), `${name}: its help breaks the README's table`);
   }
+});
+
+Deno.test("OPTIONS: what is a key or a token is never printed", () => {
+  const secrets = SETTINGS.filter(([, { name }]) => /(?:^|-)(?:key|token|password)$/.test(name));
+  assert(secrets.length > 0);
+  for (const [, { name, secret }] of secrets) assertEquals(secret, true, name);
+  assertEquals(complaint("stickyKey", "hushhush"), "--sticky-key: expected at least 16 characters");
 });
 
 const COUNTS: readonly (readonly [Setting, number, number])[] = [

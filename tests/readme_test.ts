@@ -1,7 +1,7 @@
 /** README.md against the code that it describes. */
 import { accessFieldsTable } from "../lib/access_line.ts";
 import { METRICS, metricsTable } from "../lib/admin/metric_list.ts";
-import { backendSettingsTable, optionsTable, policiesTable } from "../lib/cli.ts";
+import { backendSettingsTable, optionsTable, policiesTable, switchesTable } from "../lib/cli.ts";
 import { endingsTable } from "../lib/ending.ts";
 import { assert, assertEquals } from "./support/assert.ts";
 import { has } from "./support/programs.ts";
@@ -15,6 +15,12 @@ Deno.test(`README: its table of options is that of optionsTable()${skipped}`, {
 }, () => {
   // Cell by cell, because the formatter of Markdown pads the cells.
   assertEquals(tableOf(readme ?? "", "Option"), tableOf(optionsTable(), "Option"));
+});
+
+Deno.test(`README: its table of switches is that of switchesTable()${skipped}`, {
+  ignore: readme === null,
+}, () => {
+  assertEquals(tableOf(readme ?? "", "Switch"), tableOf(switchesTable(), "Switch"));
 });
 
 Deno.test(`README: its table of settings of servers is that of backendSettingsTable()${skipped}`, {

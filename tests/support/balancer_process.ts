@@ -16,6 +16,8 @@ export interface ProcessOptions {
   readonly before?: string;
   /** Permissions; the default is what the README says. */
   readonly permissions?: readonly string[];
+  /** What it reads from standard input, to its end; by default nothing. */
+  readonly stdin?: string;
 }
 
 /** What a process left behind. */
@@ -39,16 +41,17 @@ export class BalancerProcess implements AsyncDisposable {
 
   /** Starts it. */
   constructor(args: readonly string[], options: ProcessOptions = {}) {
-    const { before = "true", permissions = ["--allow-net"] } = options;
+    const { before = "true", permissions = ["--allow-net"], stdin = "" } = options;
     const fromSources = [Deno.execPath(), "run", "--no-prompt", ...permissions, MAIN];
     const command = [...(BINARY === undefined ? fromSources : [BINARY]), ...args];
     this.#child = new Deno.Command("sh", {
       args: ["-c", `${before}; exec "$@"`, "sh", ...command],
-      stdin: "null",
+      stdin: "piped",
       stdout: "piped",
       stderr: "piped",
     }).spawn();
     this.#read = Promise.all([
+      write(this.#child.stdin, stdin),
       collect(this.#child.stdout, (text) => this.stdout += text),
       collect(this.#child.stderr, (text) => this.stderr += text),
     ]);
@@ -91,6 +94,17 @@ export class BalancerProcess implements AsyncDisposable {
       // It has ended already.
     }
     await this.end();
+  }
+}
+
+async function write(stream: WritableStream<Uint8Array>, text: string): Promise<void> {
+  const writer = stream.getWriter();
+  try {
+    await writer.write(new TextEncoder().encode(text));
+    await writer.close();
+  } catch (error) {
+    // It ended without reading all of it.
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
   }
 }
 
