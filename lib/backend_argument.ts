@@ -3,8 +3,10 @@ import { parseAddress } from "./address.ts";
 import type { BackendSettings } from "./backend.ts";
 import { parseWholeNumber } from "./whole_number.ts";
 
-const LOCAL_HOSTNAME = "127.0.0.1";
-const WEIGHT = { min: 1, max: 1000 } as const;
+/** The host of a lone port number: this machine. */
+export const LOCAL_HOSTNAME = "127.0.0.1";
+/** The bounds of a weight. */
+export const WEIGHT = { min: 1, max: 1000 } as const;
 const MAX = { min: 1, max: 1_000_000 } as const;
 
 /** What may stand behind a comma. */

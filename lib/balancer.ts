@@ -6,7 +6,7 @@
  */
 import { Acceptor } from "./acceptor.ts";
 import { type Address, formatAddress } from "./address.ts";
-import type { Backend } from "./backend.ts";
+import type { Backend, BackendSettings } from "./backend.ts";
 import type { BackendSnapshot } from "./backend_snapshot.ts";
 import { Buffers } from "./buffers.ts";
 import type { Carrier, CarrierSnapshot } from "./carrier.ts";
@@ -14,6 +14,7 @@ import { systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { ConnectionCarrier } from "./connection_carrier.ts";
 import { Deadlines } from "./deadlines.ts";
+import { SteeringError } from "./errors.ts";
 import { RequestCarrier } from "./http1/request_carrier.ts";
 import { log } from "./log.ts";
 import { systemLookup } from "./lookup.ts";
@@ -24,8 +25,13 @@ import { Prober } from "./prober.ts";
 import { type Lookup, Resolver } from "./resolver.ts";
 import { ServerList } from "./server_list.ts";
 
+/** `starting`: the first round of probes is not over; `draining`: it was told to stop. */
+export type BalancerState = "starting" | "serving" | "draining";
+
 /** The balancer as it stands. */
 export interface BalancerSnapshot extends CarrierSnapshot {
+  /** Does it serve? */
+  readonly state: BalancerState;
   /** Clients accepted since the start. */
   readonly accepted: number;
   /** The backends, in the order given. */
@@ -40,9 +46,11 @@ export class Balancer implements AsyncDisposable {
   /** Resolves when the first round of probes is over and clients are being served. */
   readonly ready: Promise<void>;
 
-  readonly #config: Config;
+  /** All settings. */
+  readonly config: Config;
+
   readonly #deadlines = new Deadlines(systemClock);
-  readonly #servers: ServerList;
+  #servers: ServerList;
   readonly #pool: Pool;
   readonly #resolver: Resolver;
   readonly #prober: Prober<Backend>;
@@ -50,6 +58,8 @@ export class Balancer implements AsyncDisposable {
   readonly #acceptor: Acceptor;
   /** Was each name looked up once? */
   #resolved = false;
+  #isOpen = false;
+  #wanted: readonly BackendSettings[];
   #accepted = 0;
   #exhaustedLoggedMs = -Infinity;
   #stopping: Promise<void> | null = null;
@@ -59,7 +69,8 @@ export class Balancer implements AsyncDisposable {
    * Throws a `BalancerError` when it cannot listen. Names are looked up by `lookup`.
    */
   constructor(config: Config, lookup: Lookup = systemLookup) {
-    this.#config = config;
+    this.config = config;
+    this.#wanted = config.backends;
     this.#servers = new ServerList(config.backends, config.listen);
     this.#pool = this.#makePool();
     this.#resolver = this.#makeResolver(lookup);
@@ -87,9 +98,48 @@ export class Balancer implements AsyncDisposable {
   snapshot(): BalancerSnapshot {
     return {
       ...this.#carrier.snapshot(),
+      state: this.#stopping !== null ? "draining" : this.#isOpen ? "serving" : "starting",
       accepted: this.#accepted,
       backends: this.#pool.snapshot(),
     };
+  }
+
+  /** Takes a server in; it is used once it has been looked at. */
+  addServer(settings: BackendSettings): void {
+    const name = formatAddress(settings.address);
+    if (this.#wanted.some((each) => formatAddress(each.address) === name)) {
+      throw new SteeringError("conflict", {
+        action: `Cannot add ${name}`,
+        state: "it is there already",
+      });
+    }
+    this.#want([...this.#wanted, settings]);
+  }
+
+  /** Lets a server go: it drains, and is gone after its last connection. */
+  removeServer(name: string): void {
+    const action = `Cannot remove ${name}`;
+    const rest = this.#wanted.filter(({ address }) => formatAddress(address) !== name);
+    if (rest.length === this.#wanted.length) {
+      throw new SteeringError("unknown", { action, state: "there is no such server" });
+    }
+    if (rest.length === 0) {
+      throw new SteeringError("conflict", { action, state: "it is the last server" });
+    }
+    this.#want(rest);
+  }
+
+  /** Sets a server's share. */
+  setWeight(name: string, weight: number): void {
+    this.#find(name, `Cannot set the weight of ${name}`);
+    this.#want(
+      this.#wanted.map((each) => formatAddress(each.address) === name ? { ...each, weight } : each),
+    );
+  }
+
+  /** Takes a server out of use, for a reason in words, or puts it back. */
+  steer(name: string, to: "draining" | "disabled" | "enabled", reason: string): void {
+    this.#pool.steer(this.#find(name, `Cannot steer ${name}`), to, reason);
   }
 
   /**
@@ -108,7 +158,7 @@ export class Balancer implements AsyncDisposable {
   }
 
   #makePool(): Pool {
-    const { policy, fall, rise, ejectAfter, slowStartMs } = this.#config;
+    const { policy, fall, rise, ejectAfter, slowStartMs } = this.config;
     const { random } = Math;
     return new Pool({
       backends: [],
@@ -131,7 +181,7 @@ export class Balancer implements AsyncDisposable {
     return new Resolver({
       names: this.#servers.names,
       lookup,
-      intervalMs: this.#config.resolveMs,
+      intervalMs: this.config.resolveMs,
       clock: systemClock,
       random: Math.random,
       onAddresses: (name, addresses) => {
@@ -146,7 +196,7 @@ export class Balancer implements AsyncDisposable {
   }
 
   #makeProber(): Prober<Backend> {
-    const { health, healthPath, probeTimeoutMs, intervalMs, requests } = this.#config;
+    const { health, healthPath, probeTimeoutMs, intervalMs, requests } = this.config;
     const kind = health === "off" ? "tcp" : health;
     const options = { kind, path: healthPath, timeoutMs: probeTimeoutMs, clock: systemClock };
     return new Prober({
@@ -167,7 +217,7 @@ export class Balancer implements AsyncDisposable {
 
   #listen(): Acceptor {
     try {
-      return new Acceptor(this.#config.listen, {
+      return new Acceptor(this.config.listen, {
         onConn: (conn) => {
           this.#accepted++;
           this.#carrier.receive(conn);
@@ -182,7 +232,7 @@ export class Balancer implements AsyncDisposable {
   }
 
   async #start(): Promise<void> {
-    const config = this.#config;
+    const config = this.config;
     log.info(
       `Listening on ${formatAddress(this.address)}: ${config.mode} mode, ${config.policy}, ` +
         `${config.parallel} bridges, ${healthWords(config)}`,
@@ -193,15 +243,28 @@ export class Balancer implements AsyncDisposable {
     await this.#prober.start();
     this.#pool.open();
     await this.#carrier.open();
+    this.#isOpen = true;
     const counts = { ready: this.#pool.readyCount, all: this.#pool.backends.length };
     const level = counts.ready === 0 ? "warning" : "info";
     log[level]("Serving: {ready} of {all} servers ready", counts);
   }
 
+  #find(name: string, action: string): Backend {
+    const found = this.#pool.backends.find((each) => each.name === name);
+    if (found !== undefined) return found;
+    throw new SteeringError("unknown", { action, state: "there is no such server" });
+  }
+
+  #want(wanted: readonly BackendSettings[]): void {
+    this.#wanted = wanted;
+    this.#servers = new ServerList(wanted, this.config.listen);
+    this.#takeServers();
+  }
+
   /** Takes over the servers as their names are known now. */
   #takeServers(): void {
     this.#pool.reconcile(this.#servers.backends);
-    if (this.#config.health === "off") this.#pool.trustUnknown();
+    if (this.config.health === "off") this.#pool.trustUnknown();
     this.#prober.doubt();
   }
 
@@ -225,7 +288,7 @@ export class Balancer implements AsyncDisposable {
   }
 
   async #stop(): Promise<void> {
-    const { drainTimeoutMs } = this.#config;
+    const { drainTimeoutMs } = this.config;
     await this.#acceptor.close();
     this.#resolver[Symbol.dispose]();
     await this.ready;

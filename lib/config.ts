@@ -2,7 +2,7 @@
  * The settings: one table from which the command line is read, the help and the README's table
  * are printed, and in which every default and bound lives. Pure.
  */
-import { type Address, formatAddress, isSame, parseAddress } from "./address.ts";
+import { type Address, formatAddress, isLoopback, isSame, parseAddress } from "./address.ts";
 import type { BackendSettings } from "./backend.ts";
 import { parseBackend } from "./backend_argument.ts";
 import { isCookieName } from "./http1/sticky.ts";
@@ -194,6 +194,20 @@ export const OPTIONS = {
     default: "30s",
     help: "how long what runs may go on after SIGTERM or SIGINT",
   }),
+  admin: {
+    name: "admin",
+    value: "ADDRESS",
+    default: "",
+    help: "port for status and steering, of this machine only; others need --admin-token",
+    parse: parseAdmin,
+  },
+  adminToken: {
+    name: "admin-token",
+    value: "TEXT",
+    default: "",
+    help: "what --admin wants to be shown for changes; `ps` shows it, so better set it in --config",
+    parse: parseToken,
+  },
   logLevel: choice<LogLevel>(LOG_LEVELS, {
     name: "log-level",
     default: "info",
@@ -219,7 +233,9 @@ export type Dependent =
   | "idleTimeoutMs"
   | "trustProxy"
   | "sticky"
-  | "stickyKey";
+  | "stickyKey"
+  | "admin"
+  | "adminToken";
 
 /** The values of all other settings. */
 export type Values = { readonly [K in Exclude<Setting, Dependent>]: ValueOf<K> };
@@ -242,6 +258,10 @@ export interface Config extends Values {
   readonly sticky: string | null;
   /** What such cookies are signed with; null: a random key. */
   readonly stickyKey: string | null;
+  /** Where it is looked at and steered; null: nowhere. Port 0: any free one. */
+  readonly admin: Address | null;
+  /** What has to be shown there for changes, and for reading from afar; null: nothing. */
+  readonly adminToken: string | null;
   /** How long a backend that comes back takes to get its whole share; 0: no time. */
   readonly slowStartMs: number;
 }
@@ -289,12 +309,15 @@ export function makeConfig(source: ConfigSource): Config {
     upgradedIdleTimeoutMs: settings.idleTimeoutMs ?? UPGRADED_IDLE_MS,
     sticky: settings.sticky ?? null,
     stickyKey: settings.stickyKey ?? null,
+    admin: settings.admin ?? null,
+    adminToken: settings.adminToken ?? null,
     trustProxy: settings.trustProxy ?? TRUST_NOBODY,
     slowStartMs: settings.slowStartMs ?? (POLICIES[policy].rushes ? SLOW_START_MS : 0),
     listen: readArgument("PORT", source.listen, parseListen),
     backends: source.backends.map((text) => readArgument("SERVER", text, parseBackend)),
   };
   checkBackends(config);
+  checkAdmin(config);
   if (POLICIES[config.policy].needsCounts && config.health !== "entries") {
     throw new ConfigError(
       `--policy ${config.policy}`,
@@ -303,7 +326,9 @@ export function makeConfig(source: ConfigSource): Config {
     );
   }
   const parts = config.backends.flatMap((backend) => [backend, backend.address]);
-  for (const part of [config, config.listen, config.backends, ...parts]) Object.freeze(part);
+  for (const part of [config, config.listen, config.admin, config.backends, ...parts]) {
+    Object.freeze(part);
+  }
   return config;
 }
 
@@ -357,6 +382,25 @@ function checkBackends({ listen, backends }: Config): void {
   }
 }
 
+function checkAdmin({ admin, adminToken, listen, backends }: Config): void {
+  if (admin === null) return;
+  const argument = `--admin ${formatAddress(admin)}`;
+  if (adminToken === null && !isLoopback(admin.hostname)) {
+    throw new ConfigError(
+      argument,
+      "is reached from other machines; expected --admin-token too, or an address of this machine " +
+        `such as 127.0.0.1:${admin.port}`,
+    );
+  }
+  if (admin.port === 0) return;
+  if (isSame(admin, listen) || isSame(listen, admin)) {
+    throw new ConfigError(argument, "is where clients come in; expected another port");
+  }
+  if (backends.some(({ address }) => isSame(address, admin))) {
+    throw new ConfigError(argument, "is one of the servers; expected another port");
+  }
+}
+
 type Described<T> = Omit<Option<T>, "parse" | "value">;
 
 function count(min: number, max: number, option: Described<number>): Option<number> {
@@ -400,6 +444,15 @@ function parseCookieName(text: string): string {
 function parseKey(text: string): string {
   if (text.length >= 16) return text;
   throw new RangeError("expected at least 16 characters");
+}
+
+function parseAdmin(text: string): Address {
+  return parseAddress(text, { defaultHostname: "127.0.0.1", portMin: 0 });
+}
+
+function parseToken(text: string): string {
+  if (/^[\x21-\x7e]{16,1024}$/.test(text)) return text; // It stands in a header.
+  throw new RangeError("expected 16 to 1024 characters of ASCII without blanks");
 }
 
 /** Text as it was typed, cut short and safe to print. */

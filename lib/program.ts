@@ -1,5 +1,6 @@
 /** The program: command line to exit code. What `main.ts` runs. */
 import denoJson from "../deno.json" with { type: "json" };
+import type { Admin } from "./admin/admin.ts";
 import { Balancer } from "./balancer.ts";
 import { parseCommandLine, usage } from "./cli.ts";
 import { type Config, ConfigError } from "./config.ts";
@@ -13,6 +14,9 @@ export const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
 /** Runs until it is stopped. Resolves to the exit code. */
 export async function run(args: readonly string[]): Promise<number> {
   try {
+    const [word, ...rest] = args;
+    if (word === "ctl") return await (await import("./ctl.ts")).ctl(rest);
+    if (word === "top") return await (await import("./top.ts")).top(rest);
     const command = parseCommandLine(args);
     if (command.kind === "help") return print(usage());
     if (command.kind === "version") return print(`loadbalancer ${denoJson.version}\n`);
@@ -26,17 +30,26 @@ export async function run(args: readonly string[]): Promise<number> {
 async function serve(config: Config): Promise<number> {
   await using _log = await startLog({ level: config.logLevel, format: config.logFormat });
   using signals = new StopSignals();
-  let balancer: Balancer;
   try {
-    balancer = new Balancer(config);
+    await using admin = await openAdmin(config);
+    const balancer = new Balancer(config);
+    admin?.attach(balancer);
+    await signals.first;
+    log.info("Asked to stop: accepting no more clients; once more to end now");
+    await Promise.race([balancer.stop(), signals.second]);
+    return EXIT.ok;
   } catch (error) {
     if (!(error instanceof BalancerError)) throw error;
     return complain(error.message, EXIT.failed);
   }
-  await signals.first;
-  log.info("Asked to stop: accepting no more clients; once more to end now");
-  await Promise.race([balancer.stop(), signals.second]);
-  return EXIT.ok;
+}
+
+/** Opens the admin port, if there is to be one: it tells how things stand before and after all else. */
+async function openAdmin(config: Config): Promise<Admin | null> {
+  const { admin: address } = config;
+  if (address === null) return null;
+  const { Admin } = await import("./admin/admin.ts");
+  return new Admin({ config, address, version: denoJson.version, reload: null });
 }
 
 function print(text: string): number {

@@ -67,6 +67,8 @@ Deno.test("makeConfig: without settings, everything has the default that is docu
     sticky: null,
     stickyKey: null,
     compress: "off",
+    admin: null,
+    adminToken: null,
     lingerTimeoutMs: 5000,
     queueMax: 10_000,
     queueTimeoutMs: 30_000,

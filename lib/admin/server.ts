@@ -1,0 +1,125 @@
+/**
+ * The HTTP server of the admin port: takes calls in, has them judged, and sends what their routes
+ * answer. Made by `admin.ts`, which gives it the routes.
+ *
+ * Deno.serve speaks HTTP here: calls are few, and what it lacks as a proxy is not needed. It knows no
+ * deadline for heads and bodies; those that stay incomplete cost a descriptor each, on a port for
+ * operators only.
+ *
+ * Invariants: each call gets an answer; no error of a route gets any further; the calls that are
+ * being answered are bounded, and so are those of them that last.
+ */
+import type { Address } from "../address.ts";
+import { listenError } from "../acceptor.ts";
+import type { Clock } from "../clock.ts";
+import { log } from "../log.ts";
+import { json, makeSafe } from "./answers.ts";
+import { Authority } from "./authority.ts";
+import { readJsonBody } from "./json_body.ts";
+import { Refusal } from "./refusal.ts";
+import { type Route, Router } from "./router.ts";
+
+/** What a server is made of. */
+export interface AdminServerOptions {
+  /** Where to listen; port 0: any free one. */
+  readonly address: Address;
+  /** What has to be shown; null: nothing. */
+  readonly token: string | null;
+  /** All that it answers. */
+  readonly routes: readonly Route[];
+  /** The source of time. */
+  readonly clock: Clock;
+}
+
+/** Calls that are being answered at once: all, and those of them that last. */
+export const CALLS_MAX = { all: 256, lasting: 32 } as const;
+/** How long calls may take to end when it closes, in milliseconds. */
+const CLOSE_MS = 500;
+
+/** A running server. */
+export class AdminServer implements AsyncDisposable {
+  /** Where it listens; the port is the real one. */
+  readonly address: Address;
+  readonly #router: Router;
+  readonly #authority: Authority;
+  readonly #clock: Clock;
+  readonly #server: Deno.HttpServer<Deno.NetAddr>;
+  readonly #closing = new AbortController();
+  readonly #cut = new AbortController();
+  readonly #calls = new Set<Promise<void>>();
+  #lasting = 0;
+
+  /** Listens from now on. Throws a `BalancerError` if it cannot. */
+  constructor(options: AdminServerOptions) {
+    this.#router = new Router(options.routes);
+    this.#clock = options.clock;
+    this.#server = this.#listen(options.address);
+    const { hostname, port } = this.#server.addr;
+    this.address = { hostname, port };
+    this.#authority = new Authority({
+      address: { hostname: options.address.hostname, port },
+      token: options.token,
+    });
+  }
+
+  /** Ends what lasts, gives the rest a moment to end, and closes all. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort();
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const cancel = this.#clock.after(CLOSE_MS, resolve);
+    await Promise.race([Promise.all(this.#calls), late]);
+    cancel();
+    this.#cut.abort();
+    await this.#server.finished;
+  }
+
+  #listen(address: Address): Deno.HttpServer<Deno.NetAddr> {
+    try {
+      return Deno.serve({
+        ...address,
+        signal: this.#cut.signal,
+        onListen: () => {}, // It would be said on stdout.
+        onError: (error) => refuse(error),
+      }, (request, info) => this.#answer(request, info));
+    } catch (error) {
+      throw listenError(address, error);
+    }
+  }
+
+  async #answer(request: Request, info: Deno.ServeHandlerInfo): Promise<Response> {
+    try {
+      const { route, name } = this.#router.find(request);
+      this.#authority.check(request, route.access);
+      this.#count(info.completed, route);
+      const body = route.access === "operator" ? await readJsonBody(request, this.#clock) : {};
+      return makeSafe(await route.handle({ request, name, body, closing: this.#closing.signal }));
+    } catch (error) {
+      return refuse(error);
+    }
+  }
+
+  /** Counts a call until its answer is sent, or its client is gone. */
+  #count(completed: Promise<void>, { lasting = false }: Route): void {
+    const isFull = this.#calls.size >= CALLS_MAX.all ||
+      (lasting && this.#lasting >= CALLS_MAX.lasting);
+    if (isFull) throw new Refusal(503, "too many calls at once", { "retry-after": "1" });
+    if (lasting) this.#lasting++;
+    const over = (): void => {
+      this.#calls.delete(call);
+      if (lasting) this.#lasting--;
+    };
+    const call: Promise<void> = completed.then(over, over); // Rejected: the client is gone.
+    this.#calls.add(call);
+  }
+}
+
+function refuse(error: unknown): Response {
+  if (error instanceof Refusal) {
+    const { status, message, headers } = error;
+    return makeSafe(json({ error: message }, { status, headers }));
+  }
+  log.error("A call to the admin port failed: {error}", { error });
+  return makeSafe(json({ error: "the balancer failed at this; its log says why" }, {
+    status: 500,
+  }));
+}

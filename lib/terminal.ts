@@ -1,0 +1,31 @@
+/** What is written for people and other programs: to stdout, and complaints to stderr. */
+
+const ENCODER = new TextEncoder();
+
+/** Where something is written. */
+export interface Sink {
+  /** Writes what it can; returns how many bytes that was. */
+  writeSync(bytes: Uint8Array): number;
+}
+
+/** Writes to stdout; false: nobody reads it any more, as of `… | head -1`. */
+export function print(text: string, sink: Sink = Deno.stdout): boolean {
+  try {
+    let rest = ENCODER.encode(text);
+    while (rest.length > 0) rest = rest.subarray(sink.writeSync(rest));
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.BrokenPipe) return false;
+    throw error;
+  }
+}
+
+/** Writes one line to stderr, with the name of the program in front. */
+export function complain(text: string): void {
+  print(`loadbalancer: ${text}\n`, Deno.stderr);
+}
+
+/** Text of others without what a terminal would obey. */
+export function harmless(text: string): string {
+  return text.replace(/\p{Cc}|\p{Cf}/gu, "?");
+}
