@@ -82,7 +82,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
       path: pathOf(name, "weight"),
       body: { weight: readWeight(weight) },
     }),
-    tell: (answer) => `${answer["name"]} has a new weight`,
+    tell: (answer) => `${answer["name"]} has a weight of ${weightOf(answer)}`,
   },
   reload: {
     operands: [],
@@ -217,6 +217,11 @@ function readWeight(text: string): number {
     if (!(error instanceof RangeError)) throw error;
     throw new ConfigError(`weight ${quoted(text)}`, error.message);
   }
+}
+
+function weightOf(answer: Readonly<Record<string, unknown>>): string {
+  const { backend } = answer as unknown as SteeringAnswer;
+  return backend === null ? "its own" : `${backend.weight}`;
 }
 
 function left(answer: Readonly<Record<string, unknown>>): string {

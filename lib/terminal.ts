@@ -25,6 +25,12 @@ export function complain(text: string): void {
   print(`loadbalancer: ${text}\n`, Deno.stderr);
 }
 
+/** How much the terminal shows; the usual where it does not tell. */
+export function terminalSize(): { readonly columns: number; readonly rows: number } {
+  const { columns, rows } = Deno.consoleSize();
+  return { columns: columns || 80, rows: rows || 24 };
+}
+
 /** Text of others without what a terminal would obey. */
 export function harmless(text: string): string {
   return text.replace(/\p{Cc}|\p{Cf}/gu, "?");

@@ -7,7 +7,7 @@ import { ConfigError, quoted } from "./config.ts";
 import { BalancerError } from "./errors.ts";
 import { StopSignals } from "./signals.ts";
 import { cut } from "./table.ts";
-import { harmless, print } from "./terminal.ts";
+import { harmless, print, terminalSize } from "./terminal.ts";
 
 const EVERY_MS = 1000;
 /** The other screen, without a cursor; and back again. */
@@ -25,7 +25,9 @@ export async function top(args: readonly string[]): Promise<number> {
       print(topUsage());
       return EXIT.done;
     }
-    if (operands.length > 0) throw new ConfigError(quoted(operands[0] ?? ""), "unexpected");
+    if (operands.length > 0) {
+      throw new ConfigError(quoted(operands[0] ?? ""), "unexpected; expected options only");
+    }
     using client = await connect();
     const once = switches.has("once") || !Deno.stdout.isTerminal();
     return once ? await showOnce(client) : await watch(client);
@@ -54,7 +56,7 @@ export function topUsage(): string {
 async function showOnce(client: AdminClient): Promise<number> {
   const timed = { status: await client.status(), atMs: systemClock.now() };
   const isTerminal = Deno.stdout.isTerminal();
-  const width = isTerminal ? Deno.consoleSize().columns : null;
+  const width = isTerminal ? terminalSize().columns : null;
   const options = { width, colour: isTerminal && !Deno.noColor, before: null };
   print([...summaryLines(timed, options), "", ...backendLines(timed, options), ""].join("\n"));
   return EXIT.done;
@@ -100,7 +102,7 @@ function frame(
   seen: { readonly now: Timed; readonly before: Timed | null } | null,
   trouble: string | null,
 ): string {
-  const { columns: width, rows } = Deno.consoleSize();
+  const { columns: width, rows } = terminalSize();
   const news = trouble === null ? [] : [cut(harmless(`${trouble}; it is tried again`), width)];
   const lines = seen === null ? news : [
     ...news,

@@ -47,11 +47,11 @@ export class Authority {
   /** Throws a {@linkcode Refusal} unless that request may make a call of that kind. */
   check(request: Request, access: Access): void {
     if (access === "anyone") return;
+    const changes = access === "operator";
     if (this.#local) {
       this.#checkHost(request);
-      checkOrigin(request);
+      checkOrigin(request, { changes });
     }
-    const changes = access === "operator";
     if (!this.#local || (changes && this.#digest !== null)) this.#checkToken(request);
     if (changes) checkType(request);
   }
@@ -91,16 +91,19 @@ export class Authority {
   }
 }
 
-/** Pages of other sites are refused. Who sends no `Origin` at all is no page, or one of this port. */
-function checkOrigin({ headers }: Request): void {
+/**
+ * Pages of other sites are refused, but a person may follow a link from there. Who sends neither of
+ * these headers is a program and no page, or an old browser, which asks for leave before it sends JSON.
+ */
+function checkOrigin({ headers }: Request, { changes }: { readonly changes: boolean }): void {
   const origin = headers.get("origin");
   const site = headers.get("sec-fetch-site");
   const own = `http://${headers.get("host")}`;
   const sameOrigin = origin === null || origin.toLowerCase() === own.toLowerCase();
-  // `none`: a person typed the address, or opened a bookmark.
-  const sameSite = site === null || site === "same-origin" || site === "none";
-  const navigates = headers.get("sec-fetch-mode") === "navigate";
-  if (sameOrigin && (sameSite || navigates)) return;
+  const sameSite = site === null || site === "same-origin";
+  // Typed or bookmarked (`none`), or followed from anywhere.
+  const isLink = !changes && (site === "none" || headers.get("sec-fetch-mode") === "navigate");
+  if (sameOrigin && (sameSite || isLink)) return;
   throw new Refusal(403, "it comes from a page of another site; expected a page of this port");
 }
 

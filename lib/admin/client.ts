@@ -104,7 +104,8 @@ export class AdminClient implements Disposable {
     }
     const { code, state } = socketFailure(error);
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-    const words = cause instanceof Error ? cause.message : String(cause);
+    const words = (cause instanceof Error ? cause.message : String(cause))
+      .replace(/^error sending request for url \(\S*\): /, "");
     if (/connection refused/i.test(words)) {
       return this.#failed("refused", "nobody listens there (was it started with --admin?)");
     }

@@ -36,7 +36,7 @@ export function parseClientArguments(
   args: readonly string[],
   switches: readonly string[],
 ): ClientArguments {
-  const parsed = parseArgs([...args], {
+  const parsed = parseArgs(args.flatMap(spellOut), {
     string: ["_", "admin", "token"],
     boolean: ["help", ...switches],
     alias: { help: "h" },
@@ -66,6 +66,12 @@ export async function runClient(name: string, act: () => Promise<number>): Promi
     complain(harmless(error.message));
     return EXIT.failed;
   }
+}
+
+/** `--token -` as `--token=-`: to the parser a dash alone is an operand. */
+function spellOut(argument: string, at: number, args: readonly string[]): string[] {
+  if (argument === "--token" && args[at + 1] === "-") return ["--token=-"];
+  return argument === "-" && args[at - 1] === "--token" ? [] : [argument];
 }
 
 function readAddress(text: string): Address {

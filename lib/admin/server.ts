@@ -10,12 +10,12 @@
  * being answered are bounded, and so are those of them that last.
  */
 import type { Address } from "../address.ts";
-import { listenError } from "../acceptor.ts";
 import type { Clock } from "../clock.ts";
 import { log } from "../log.ts";
 import { json, makeSafe } from "./answers.ts";
 import { Authority } from "./authority.ts";
 import { readJsonBody } from "./json_body.ts";
+import { Listening } from "./listening.ts";
 import { Refusal } from "./refusal.ts";
 import { type Route, Router } from "./router.ts";
 
@@ -33,33 +33,37 @@ export interface AdminServerOptions {
 
 /** Calls that are being answered at once: all, and those of them that last. */
 export const CALLS_MAX = { all: 256, lasting: 32 } as const;
+/** The least time between two log lines about trouble, in milliseconds. */
+const TROUBLE_LOG_MS = 5000;
 /** How long calls may take to end when it closes, in milliseconds. */
 const CLOSE_MS = 500;
 
 /** A running server. */
 export class AdminServer implements AsyncDisposable {
-  /** Where it listens; the port is the real one. */
-  readonly address: Address;
   readonly #router: Router;
   readonly #authority: Authority;
   readonly #clock: Clock;
-  readonly #server: Deno.HttpServer<Deno.NetAddr>;
+  readonly #listening: Listening;
   readonly #closing = new AbortController();
-  readonly #cut = new AbortController();
   readonly #calls = new Set<Promise<void>>();
   #lasting = 0;
+  #troubleLoggedMs = -Infinity;
 
   /** Listens from now on. Throws a `BalancerError` if it cannot. */
   constructor(options: AdminServerOptions) {
     this.#router = new Router(options.routes);
     this.#clock = options.clock;
-    this.#server = this.#listen(options.address);
-    const { hostname, port } = this.#server.addr;
-    this.address = { hostname, port };
-    this.#authority = new Authority({
-      address: { hostname: options.address.hostname, port },
-      token: options.token,
+    this.#listening = new Listening(options.address, {
+      answer: (request, info) => this.#answer(request, info),
+      onTrouble: (state) => this.#troubled(state),
+      clock: options.clock,
     });
+    this.#authority = new Authority({ address: this.address, token: options.token });
+  }
+
+  /** Where it listens; the port is the real one. */
+  get address(): Address {
+    return this.#listening.address;
   }
 
   /** Ends what lasts, gives the rest a moment to end, and closes all. */
@@ -69,21 +73,7 @@ export class AdminServer implements AsyncDisposable {
     const cancel = this.#clock.after(CLOSE_MS, resolve);
     await Promise.race([Promise.all(this.#calls), late]);
     cancel();
-    this.#cut.abort();
-    await this.#server.finished;
-  }
-
-  #listen(address: Address): Deno.HttpServer<Deno.NetAddr> {
-    try {
-      return Deno.serve({
-        ...address,
-        signal: this.#cut.signal,
-        onListen: () => {}, // It would be said on stdout.
-        onError: (error) => refuse(error),
-      }, (request, info) => this.#answer(request, info));
-    } catch (error) {
-      throw listenError(address, error);
-    }
+    await this.#listening[Symbol.asyncDispose]();
   }
 
   async #answer(request: Request, info: Deno.ServeHandlerInfo): Promise<Response> {
@@ -96,6 +86,13 @@ export class AdminServer implements AsyncDisposable {
     } catch (error) {
       return refuse(error);
     }
+  }
+
+  #troubled(state: string): void {
+    const now = this.#clock.now();
+    if (now - this.#troubleLoggedMs < TROUBLE_LOG_MS) return;
+    this.#troubleLoggedMs = now;
+    log.error("The admin port is out of order and tried again: {state}", { state });
   }
 
   /** Counts a call until its answer is sent, or its client is gone. */

@@ -38,8 +38,8 @@ export function summaryLines({ status, atMs }: Timed, options: StatusTableOption
   const ready = backends.filter((each) => each.state === "ready").length;
   const accepts = rate(accepted, before?.status.clients.accepted, atMs, before);
   const lines = [
-    `loadbalancer ${version} on ${listen}: ${state}, ${mode} mode, ${policy}, ` +
-    `up ${duration(uptimeSeconds)}, ${ready} of ${backends.length} servers ready`,
+    `${listen} is ${state}: ${ready} of ${backends.length} servers ready, ` +
+    `up ${duration(uptimeSeconds)}, ${mode} mode, ${policy}, loadbalancer ${version}`,
     `clients: ${accepted} accepted${accepts === UNKNOWN ? "" : ` (${accepts}/s)`}, ` +
     `${carried} carried, ${waiting} waiting, ${lingering} lingering, ${turnedAway} turned away`,
   ];
