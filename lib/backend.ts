@@ -4,12 +4,15 @@
  */
 import { type Address, formatAddress } from "./address.ts";
 import type { Ejection } from "./ejection.ts";
+import { ENDINGS } from "./ending.ts";
 import { type CountMark, EntryCount } from "./entry_count.ts";
 import { Health, type HealthOptions, type Observation } from "./health.ts";
+import { Histogram } from "./histogram.ts";
 import { Latency } from "./latency.ts";
 import type { LeaseEnd } from "./lease.ts";
 import { type Hash, hash64 } from "./policy/hash.ts";
 import type { Candidate } from "./policy/mod.ts";
+import { ProbeCounts } from "./probe_counts.ts";
 import type { SlowStart } from "./slow_start.ts";
 
 /** What is set for one backend. */
@@ -95,6 +98,14 @@ export class Backend implements Candidate {
   bytesUp = 0;
   /** Bytes of ended connections that it sent to clients. */
   bytesDown = 0;
+  /** How many passages that it had last ended in which way, by the place of the ending. */
+  readonly endings: Float64Array = new Float64Array(ENDINGS.length);
+  /** From the arrival of its clients, or requests, to the first byte of its answers. */
+  readonly answered: Histogram = new Histogram();
+  /** What became of its probes. */
+  readonly probes: ProbeCounts = new ProbeCounts();
+  /** How often its state changed, the first time included that it was ready. */
+  stateChanges = 0;
 
   readonly #count = new EntryCount();
   /** What people have set, which goes before what is seen. */
@@ -228,6 +239,7 @@ export class Backend implements Candidate {
     const { state, sinceMs } = this.#standing;
     const judgement = this.#judge();
     const changed = judgement.state !== state;
+    if (changed) this.stateChanges++;
     this.#standing = { ...judgement, sinceMs: changed ? this.now() : sinceMs };
     return changed;
   }

@@ -15,7 +15,9 @@ import type { Config } from "./config.ts";
 import { ConnectionCarrier } from "./connection_carrier.ts";
 import { Deadlines } from "./deadlines.ts";
 import { SteeringError } from "./errors.ts";
+import type { Histogram } from "./histogram.ts";
 import { RequestCarrier } from "./http1/request_carrier.ts";
+import { Journal, type OnPassage } from "./journal.ts";
 import { log } from "./log.ts";
 import { systemLookup } from "./lookup.ts";
 import { Pool } from "./pool.ts";
@@ -34,8 +36,18 @@ export interface BalancerSnapshot extends CarrierSnapshot {
   readonly state: BalancerState;
   /** Clients accepted since the start. */
   readonly accepted: number;
+  /** How often there were no means to accept or to connect: descriptors, ports. */
+  readonly exhaustions: { readonly accept: number; readonly connect: number };
   /** The backends, in the order given. */
   readonly backends: readonly BackendSnapshot[];
+}
+
+/** What a balancer may be given from outside. */
+export interface BalancerParts {
+  /** What looks names up; the system's resolver where left out. */
+  readonly lookup?: Lookup;
+  /** Who is told of each passage that is over. */
+  readonly onPassage?: OnPassage | null;
 }
 
 /** The least time between two log lines about the same lack of means, in milliseconds. */
@@ -45,10 +57,10 @@ const EXHAUSTED_LOG_MS = 5000;
 export class Balancer implements AsyncDisposable {
   /** Resolves when the first round of probes is over and clients are being served. */
   readonly ready: Promise<void>;
+  /** The sums over all connections, or requests. */
+  readonly journal: Journal;
 
-  /** All settings. */
-  readonly config: Config;
-
+  readonly #config: Config;
   readonly #deadlines = new Deadlines(systemClock);
   #servers: ServerList;
   readonly #pool: Pool;
@@ -61,15 +73,17 @@ export class Balancer implements AsyncDisposable {
   #isOpen = false;
   #wanted: readonly BackendSettings[];
   #accepted = 0;
+  readonly #exhaustions = { accept: 0, connect: 0 };
   #exhaustedLoggedMs = -Infinity;
   #stopping: Promise<void> | null = null;
 
   /**
    * Listens at once; clients wait until the first round of probes is over.
-   * Throws a `BalancerError` when it cannot listen. Names are looked up by `lookup`.
+   * Throws a `BalancerError` when it cannot listen.
    */
-  constructor(config: Config, lookup: Lookup = systemLookup) {
-    this.config = config;
+  constructor(config: Config, { lookup = systemLookup, onPassage = null }: BalancerParts = {}) {
+    this.#config = config;
+    this.journal = new Journal(systemClock, onPassage);
     this.#wanted = config.backends;
     this.#servers = new ServerList(config.backends, config.listen);
     this.#pool = this.#makePool();
@@ -82,8 +96,9 @@ export class Balancer implements AsyncDisposable {
       deadlines: this.#deadlines,
       buffers: new Buffers(),
       clock: systemClock,
+      journal: this.journal,
       onRequest: () => this.#prober.request(),
-      onExhausted: (state) => this.#exhausted(state),
+      onExhausted: (state) => this.#exhausted("connect", state),
     });
     this.#acceptor = this.#listen();
     this.ready = this.#start();
@@ -94,12 +109,28 @@ export class Balancer implements AsyncDisposable {
     return this.#acceptor.address;
   }
 
+  /** The settings. */
+  get config(): Config {
+    return this.#config;
+  }
+
+  /** The backends, in the order given; behind them those that were removed and still serve. */
+  get backends(): readonly Backend[] {
+    return this.#pool.backends;
+  }
+
+  /** How late the sweep of the deadlines came. */
+  get delays(): Histogram {
+    return this.#deadlines.delays;
+  }
+
   /** The balancer as it stands. */
   snapshot(): BalancerSnapshot {
     return {
       ...this.#carrier.snapshot(),
       state: this.#stopping !== null ? "draining" : this.#isOpen ? "serving" : "starting",
       accepted: this.#accepted,
+      exhaustions: { ...this.#exhaustions },
       backends: this.#pool.snapshot(),
     };
   }
@@ -158,7 +189,7 @@ export class Balancer implements AsyncDisposable {
   }
 
   #makePool(): Pool {
-    const { policy, fall, rise, ejectAfter, slowStartMs } = this.config;
+    const { policy, fall, rise, ejectAfter, slowStartMs } = this.#config;
     const { random } = Math;
     return new Pool({
       backends: [],
@@ -181,7 +212,7 @@ export class Balancer implements AsyncDisposable {
     return new Resolver({
       names: this.#servers.names,
       lookup,
-      intervalMs: this.config.resolveMs,
+      intervalMs: this.#config.resolveMs,
       clock: systemClock,
       random: Math.random,
       onAddresses: (name, addresses) => {
@@ -196,15 +227,18 @@ export class Balancer implements AsyncDisposable {
   }
 
   #makeProber(): Prober<Backend> {
-    const { health, healthPath, probeTimeoutMs, intervalMs, requests } = this.config;
+    const { health, healthPath, probeTimeoutMs, intervalMs, requests } = this.#config;
     const kind = health === "off" ? "tcp" : health;
     const options = { kind, path: healthPath, timeoutMs: probeTimeoutMs, clock: systemClock };
     return new Prober({
       backends: () => this.#pool.checked,
       probe: async (backend) => {
         const mark = backend.mark();
+        const startedMs = systemClock.now();
         const result = await probe(backend.address, options);
-        if (result !== null) this.#pool.probed(backend, result, mark);
+        if (result === null) return;
+        backend.probes.ended(result.ok, systemClock.now() - startedMs);
+        this.#pool.probed(backend, result, mark);
       },
       inDoubt: (backend) => backend.inDoubt,
       rounds: health !== "off",
@@ -217,12 +251,12 @@ export class Balancer implements AsyncDisposable {
 
   #listen(): Acceptor {
     try {
-      return new Acceptor(this.config.listen, {
+      return new Acceptor(this.#config.listen, {
         onConn: (conn) => {
           this.#accepted++;
           this.#carrier.receive(conn);
         },
-        onTrouble: (state) => this.#exhausted(state),
+        onTrouble: (state) => this.#exhausted("accept", state),
         clock: systemClock,
       });
     } catch (error) {
@@ -232,7 +266,7 @@ export class Balancer implements AsyncDisposable {
   }
 
   async #start(): Promise<void> {
-    const config = this.config;
+    const config = this.#config;
     log.info(
       `Listening on ${formatAddress(this.address)}: ${config.mode} mode, ${config.policy}, ` +
         `${config.parallel} bridges, ${healthWords(config)}`,
@@ -257,14 +291,14 @@ export class Balancer implements AsyncDisposable {
 
   #want(wanted: readonly BackendSettings[]): void {
     this.#wanted = wanted;
-    this.#servers = new ServerList(wanted, this.config.listen);
+    this.#servers = new ServerList(wanted, this.#config.listen);
     this.#takeServers();
   }
 
   /** Takes over the servers as their names are known now. */
   #takeServers(): void {
     this.#pool.reconcile(this.#servers.backends);
-    if (this.config.health === "off") this.#pool.trustUnknown();
+    if (this.#config.health === "off") this.#pool.trustUnknown();
     this.#prober.doubt();
   }
 
@@ -279,7 +313,8 @@ export class Balancer implements AsyncDisposable {
   }
 
   /** Something lacks descriptors or ports: what runs comes first, new clients wait outside. */
-  #exhausted(state: string): void {
+  #exhausted(at: "accept" | "connect", state: string): void {
+    this.#exhaustions[at]++;
     this.#acceptor.pause();
     const now = systemClock.now();
     if (now - this.#exhaustedLoggedMs < EXHAUSTED_LOG_MS) return;
@@ -288,7 +323,7 @@ export class Balancer implements AsyncDisposable {
   }
 
   async #stop(): Promise<void> {
-    const { drainTimeoutMs } = this.config;
+    const { drainTimeoutMs } = this.#config;
     await this.#acceptor.close();
     this.#resolver[Symbol.dispose]();
     await this.ready;

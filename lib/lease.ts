@@ -25,6 +25,7 @@ export class Lease implements Disposable {
   /** Since when the client waits for what comes next. */
   #waitsMs: number;
   #connectMs = 0;
+  #answeredMs = NaN;
   /** Was a request sent that is not answered? */
   #owed = false;
 
@@ -44,6 +45,16 @@ export class Lease implements Disposable {
   /** Why it failed or was refused; else empty. */
   get reason(): string {
     return this.#reason;
+  }
+
+  /** How long connecting took, in milliseconds; 0 where there is no connection, or one was kept. */
+  get connectMs(): number {
+    return this.#connectMs;
+  }
+
+  /** When the answer began, on the backend's clock, in milliseconds; NaN: it has not. */
+  get answeredMs(): number {
+    return this.#answeredMs;
   }
 
   /** This machine lacked the means to connect. */
@@ -80,6 +91,7 @@ export class Lease implements Disposable {
   /** The first bytes of the answer are here. */
   answered(): void {
     const nowMs = this.backend.now();
+    this.#answeredMs = nowMs;
     this.#end = "served";
     this.#owed = false;
     this.backend.ejection.served(this.sinceMs);

@@ -1,8 +1,10 @@
 /** The program: command line to exit code. What `main.ts` runs. */
 import denoJson from "../deno.json" with { type: "json" };
+import { AccessLog, type AccessLogFormat } from "./access_log.ts";
 import type { Admin } from "./admin/admin.ts";
 import { Balancer } from "./balancer.ts";
 import { parseCommandLine, usage } from "./cli.ts";
+import { systemClock } from "./clock.ts";
 import { type Config, ConfigError } from "./config.ts";
 import { BalancerError } from "./errors.ts";
 import { log, startLog } from "./log.ts";
@@ -29,10 +31,13 @@ export async function run(args: readonly string[]): Promise<number> {
 
 async function serve(config: Config): Promise<number> {
   await using _log = await startLog({ level: config.logLevel, format: config.logFormat });
+  await using accessLog = openAccessLog(config.accessLog);
   using signals = new StopSignals();
   try {
-    await using admin = await openAdmin(config);
-    const balancer = new Balancer(config);
+    await using admin = await openAdmin(config, accessLog);
+    const balancer = new Balancer(config, {
+      onPassage: accessLog && ((passage, endedMs) => accessLog.write(passage, endedMs)),
+    });
     admin?.attach(balancer);
     await signals.first;
     log.info("Asked to stop: accepting no more clients; once more to end now");
@@ -45,11 +50,16 @@ async function serve(config: Config): Promise<number> {
 }
 
 /** Opens the admin port, if there is to be one: it tells how things stand before and after all else. */
-async function openAdmin(config: Config): Promise<Admin | null> {
+async function openAdmin(config: Config, accessLog: AccessLog | null): Promise<Admin | null> {
   const { admin: address } = config;
   if (address === null) return null;
   const { Admin } = await import("./admin/admin.ts");
-  return new Admin({ config, address, version: denoJson.version, reload: null });
+  return new Admin({ config, address, version: denoJson.version, reload: null, accessLog });
+}
+
+function openAccessLog(format: AccessLogFormat): AccessLog | null {
+  if (format === "off") return null;
+  return new AccessLog({ format, output: Deno.stdout, clock: systemClock, date: Date.now });
 }
 
 function print(text: string): number {

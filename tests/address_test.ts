@@ -1,6 +1,7 @@
 import {
   formatAddress,
   isIpv6,
+  isLoopback,
   isName,
   parseAddress,
   type ParseAddressOptions,
@@ -170,4 +171,22 @@ Deno.test("plainIp: an IPv4 address is written as one, however it came in; other
     "::ffff:0:1": "::ffff:0:1",
   };
   for (const [ip, plain] of Object.entries(readings)) assertEquals(plainIp(ip), plain, ip);
+});
+
+Deno.test("isLoopback: this machine by any of its own names, and nothing that only looks like it", () => {
+  const own = ["localhost", "LOCALHOST", "127.0.0.1", "127.255.1.2", "::1", "::ffff:127.0.0.1"];
+  assertEquals(own.filter((each) => !isLoopback(each)), []);
+  const others = [
+    "0.0.0.0",
+    "::",
+    "10.0.0.1",
+    "128.0.0.1",
+    "127.0.0.1.evil.example",
+    "127.evil.example",
+    "localhost.evil.example",
+    "::2",
+    "1127.0.0.1",
+    "",
+  ];
+  assertEquals(others.filter(isLoopback), []);
 });

@@ -8,6 +8,8 @@ import { systemClock } from "../clock.ts";
 import type { Config } from "../config.ts";
 import { log } from "../log.ts";
 import { json, text } from "./answers.ts";
+import { Metrics, type MetricsParts, type MetricsSource } from "./metrics.ts";
+import { Refusal } from "./refusal.ts";
 import type { Route } from "./router.ts";
 import { AdminServer } from "./server.ts";
 import { type Status, statusOf, whyNotReady } from "./status.ts";
@@ -16,7 +18,7 @@ import { steeringRoutes } from "./steering.ts";
 import { WallClock } from "./wall_clock.ts";
 
 /** What an admin port is made of. */
-export interface AdminOptions {
+export interface AdminOptions extends MetricsParts {
   /** The settings that the program was started with. */
   readonly config: Config;
   /** Where to listen; port 0: any free one. */
@@ -27,6 +29,9 @@ export interface AdminOptions {
   readonly reload: (() => Promise<void>) | null;
 }
 
+/** The balancer that an admin port is about. */
+export type Administered = Steerable & MetricsSource;
+
 /** A running admin port. */
 export class Admin implements AsyncDisposable {
   readonly #options: AdminOptions;
@@ -34,6 +39,7 @@ export class Admin implements AsyncDisposable {
   readonly #wallClock = new WallClock(systemClock);
   readonly #server: AdminServer;
   #balancer: Steerable | null = null;
+  #metrics: Metrics | null = null;
 
   /** Listens from now on, and says that all is starting. Throws a `BalancerError` if it cannot. */
   constructor(options: AdminOptions) {
@@ -51,8 +57,9 @@ export class Admin implements AsyncDisposable {
   }
 
   /** From now on it is about that balancer. */
-  attach(balancer: Steerable): void {
+  attach(balancer: Administered): void {
     this.#balancer = balancer;
+    this.#metrics = new Metrics(balancer, this.#options);
   }
 
   /** Closes it. */
@@ -68,6 +75,7 @@ export class Admin implements AsyncDisposable {
       { method: "GET", path: "/healthz", access: "anyone", handle: () => text("ok") },
       { method: "GET", path: "/readyz", access: "anyone", handle: () => this.#ready() },
       { method: "GET", path: "/status", access: "reader", handle: () => json(this.#status()) },
+      { method: "GET", path: "/metrics", access: "reader", handle: () => this.#scraped() },
       ...steeringRoutes({ balancer: () => this.#balancer, reload, iso }),
     ];
   }
@@ -75,6 +83,12 @@ export class Admin implements AsyncDisposable {
   #ready(): Response {
     const reason = whyNotReady(this.#balancer);
     return reason === null ? text("ready") : text(reason, { status: 503 });
+  }
+
+  async #scraped(): Promise<Response> {
+    const metrics = this.#metrics;
+    if (metrics === null) throw new Refusal(503, "the balancer is only starting");
+    return new Response(await metrics.text(), { headers: { "content-type": metrics.contentType } });
   }
 
   #status(): Status {

@@ -32,7 +32,7 @@ export interface AdminServerOptions {
 }
 
 /** Calls that are being answered at once: all, and those of them that last. */
-export const CALLS_MAX = { all: 256, lasting: 32 } as const;
+export const CALLS_MAX = { all: 256, lasting: 64 } as const;
 /** The least time between two log lines about trouble, in milliseconds. */
 const TROUBLE_LOG_MS = 5000;
 /** How long calls may take to end when it closes, in milliseconds. */

@@ -8,7 +8,7 @@ import type { BackendSnapshot } from "../backend_snapshot.ts";
 import type { BalancerState } from "../balancer.ts";
 import type { Config, Mode } from "../config.ts";
 import type { PolicyName } from "../policy/mod.ts";
-import type { Steerable } from "./steerable.ts";
+import type { Steerable, SteerableSnapshot } from "./steerable.ts";
 
 /** The version of the schema. What is only added does not change it. */
 export const SCHEMA = 1;
@@ -156,7 +156,7 @@ export function whyNotReady(balancer: Steerable | null): string | null {
   return `none of ${backends.length} servers is ready`;
 }
 
-const NOT_THERE: ReturnType<Steerable["snapshot"]> = {
+const NOT_THERE: SteerableSnapshot = {
   state: "starting",
   accepted: 0,
   carried: 0,

@@ -4,6 +4,12 @@ import type { BackendSettings } from "../backend.ts";
 import type { BalancerSnapshot } from "../balancer.ts";
 import type { Config } from "../config.ts";
 
+/** What is told of a balancer as it stands. */
+export type SteerableSnapshot = Pick<
+  BalancerSnapshot,
+  "state" | "accepted" | "carried" | "waiting" | "lingering" | "turnedAway" | "backends"
+>;
+
 /** A balancer that can be looked at and steered. What cannot be done throws a `SteeringError`. */
 export interface Steerable {
   /** Its settings as they are now. */
@@ -11,7 +17,7 @@ export interface Steerable {
   /** Where clients come in. */
   readonly address: Address;
   /** How it stands. */
-  snapshot(): BalancerSnapshot;
+  snapshot(): SteerableSnapshot;
   /** Takes a server in; it is used once it has been looked at. */
   addServer(settings: BackendSettings): void;
   /** Lets a server go: it drains and is gone after its last connection. */

@@ -2,7 +2,7 @@
 import { type Address, formatAddress, isName, parseAddress } from "../address.ts";
 import { LOCAL_HOSTNAME, parseBackend, WEIGHT } from "../backend_argument.ts";
 import { ConfigError, quoted } from "../config.ts";
-import { SteeringError, type SteeringErrorKind } from "../errors.ts";
+import { BalancerError, SteeringError, type SteeringErrorKind } from "../errors.ts";
 import { type AnswerOptions, json } from "./answers.ts";
 import { Refusal } from "./refusal.ts";
 import type { Call, Route } from "./router.ts";
@@ -147,7 +147,8 @@ class Steering {
     try {
       await reload();
     } catch (error) {
-      if (!(error instanceof ConfigError)) throw refusalOf(error);
+      const isKnown = error instanceof ConfigError || error instanceof BalancerError;
+      if (!isKnown) throw refusalOf(error);
       throw new Refusal(409, `nothing was changed: ${error.message}`);
     }
     return json({ reloaded: true });

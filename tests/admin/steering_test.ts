@@ -3,7 +3,7 @@ import { AdminServer } from "../../lib/admin/server.ts";
 import { type SteeringOptions, steeringRoutes } from "../../lib/admin/steering.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { ConfigError } from "../../lib/config.ts";
-import { SteeringError } from "../../lib/errors.ts";
+import { BalancerError, SteeringError } from "../../lib/errors.ts";
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { backendSnapshot, FakeSteerable } from "../support/fake_steerable.ts";
 
@@ -196,12 +196,22 @@ Deno.test("steeringRoutes: POST /reload reloads; without a file, or with a bad o
       409,
       "nothing was changed: lb.jsonc:3: /port: expected a number",
     ]);
+    outcome = new BalancerError({
+      action: "Cannot listen on [::]:80",
+      state: "permission denied",
+      code: "permission",
+      side: "internal",
+    });
+    assertEquals(
+      (await call(server, "POST", { path })).body.error,
+      "nothing was changed: Cannot listen on [::]:80: permission denied",
+    );
     outcome = new SteeringError("conflict", { action: "Cannot reload", state: "it is stopping" });
     assertEquals(
       (await call(server, "POST", { path })).body.error,
       "Cannot reload: it is stopping",
     );
-    assertEquals(count, 3);
+    assertEquals(count, 4);
   }
   await using server = start(new FakeSteerable());
   const { status, body } = await call(server, "POST", { path });

@@ -118,12 +118,23 @@ Deno.test("admin port: GET /status tells what the README says, and nothing else"
   assertEquals([clients.accepted, only.leased, only.failures, only.max], [3, 3, 0, null]);
   assertEquals([only.name, only.state], [`127.0.0.1:${backend.port}`, "ready"]);
 
-  const rows = tableOf(readReadme() ?? "", "Field").slice(1);
+  const rows = tableOf(readReadme() ?? "", "Status field").slice(1);
   const described = rows.flatMap(([names = ""]) =>
     names.split(", ").map((name) => name.slice(1, -1))
   );
   const told = [...Object.keys(status), ...Object.keys(only)];
   assertEquals(new Set(described), new Set(told));
+});
+
+Deno.test("admin port: GET /metrics tells Prometheus its numbers", async () => {
+  await using backend = await server();
+  await using process = start([backend.port]);
+  const port = await process.adminPort();
+  await process.says(/Serving/);
+  await askOnce(await process.port(), get("/a.txt"));
+  const response = await fetch(`http://127.0.0.1:${port}/metrics`);
+  assertStringIncludes(response.headers.get("content-type") ?? "", "text/plain; version=0.0.4");
+  assertMatch(await response.text(), /^loadbalancer_clients_accepted_total 1$/m);
 });
 
 Deno.test("admin port: steering holds for those who come next, and shows what is left", async () => {
@@ -293,7 +304,7 @@ Deno.test("admin port: on every address reading needs the token too, but for the
   await using process = start([backend.port], "--admin", "0.0.0.0:0", "--admin-token", TOKEN);
   const port = await process.adminPort();
   await process.says(/Serving/);
-  for (const path of ["/status", "/backends"]) {
+  for (const path of ["/status", "/backends", "/metrics"]) {
     assertEquals((await ask(port, path)).status, 401, path);
   }
   for (const path of ["/healthz", "/readyz"]) {

@@ -1,8 +1,8 @@
 /** A balancer for tests of the admin port: it does nothing, and remembers what it was told. */
-import type { Steerable } from "../../lib/admin/steerable.ts";
+import type { Steerable, SteerableSnapshot } from "../../lib/admin/steerable.ts";
 import type { BackendSettings } from "../../lib/backend.ts";
 import type { BackendSnapshot } from "../../lib/backend_snapshot.ts";
-import type { BalancerSnapshot, BalancerState } from "../../lib/balancer.ts";
+import type { BalancerState } from "../../lib/balancer.ts";
 import { type Config, makeConfig } from "../../lib/config.ts";
 import type { SteeringError } from "../../lib/errors.ts";
 
@@ -39,7 +39,7 @@ export class FakeSteerable implements Steerable {
   /** What it throws when it is told anything; null: nothing. */
   error: SteeringError | Error | null = null;
 
-  snapshot(): BalancerSnapshot {
+  snapshot(): SteerableSnapshot {
     const { state, backends } = this;
     return { state, accepted: 9, carried: 2, waiting: 1, lingering: 3, turnedAway: 4, backends };
   }
