@@ -10,7 +10,7 @@ import { isRecord } from "./json_body.ts";
 import { SCHEMA, type Status } from "./status.ts";
 
 /** How long a call may take, in milliseconds. */
-const CALL_MS = 10_000;
+const CALL_MS = 5000;
 const NO_BALANCER = "what answers there is no admin port of a balancer";
 
 /** Where to call, and what to show there. */

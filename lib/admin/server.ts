@@ -9,7 +9,7 @@
  * Invariants: each call gets an answer; no error of a route gets any further; the calls that are
  * being answered are bounded, and so are those of them that last.
  */
-import type { Address } from "../address.ts";
+import { type Address, formatAddress } from "../address.ts";
 import type { Clock } from "../clock.ts";
 import { log } from "../log.ts";
 import { json, makeSafe } from "./answers.ts";
@@ -33,8 +33,10 @@ export interface AdminServerOptions {
 
 /** Calls that are being answered at once: all, and those of them that last. */
 export const CALLS_MAX = { all: 256, lasting: 64 } as const;
-/** The least time between two log lines about trouble, in milliseconds. */
-const TROUBLE_LOG_MS = 5000;
+/** The least time between two log lines that others could bring about, in milliseconds. */
+const LOG_MS = 5000;
+/** What is logged of a path. */
+const PATH_CHARACTERS_MAX = 200;
 /** How long calls may take to end when it closes, in milliseconds. */
 const CLOSE_MS = 500;
 
@@ -48,6 +50,7 @@ export class AdminServer implements AsyncDisposable {
   readonly #calls = new Set<Promise<void>>();
   #lasting = 0;
   #troubleLoggedMs = -Infinity;
+  #strangerLoggedMs = -Infinity;
 
   /** Listens from now on. Throws a `BalancerError` if it cannot. */
   constructor(options: AdminServerOptions) {
@@ -81,18 +84,34 @@ export class AdminServer implements AsyncDisposable {
       const { route, name } = this.#router.find(request);
       this.#authority.check(request, route.access);
       this.#count(info.completed, route);
-      const body = route.access === "operator" ? await readJsonBody(request, this.#clock) : {};
-      return makeSafe(await route.handle({ request, name, body, closing: this.#closing.signal }));
+      const changes = route.access === "operator";
+      const body = changes ? await readJsonBody(request, this.#clock) : {};
+      const { signal: closing } = this.#closing;
+      const answer = await route.handle({ request, name, body, closing });
+      if (changes) log.info("Admin port: {call} by {client}", words(request, info));
+      return makeSafe(answer);
     } catch (error) {
+      if (error instanceof Refusal && error.status === 401) this.#strange(request, info);
       return refuse(error);
     }
   }
 
   #troubled(state: string): void {
     const now = this.#clock.now();
-    if (now - this.#troubleLoggedMs < TROUBLE_LOG_MS) return;
+    if (now - this.#troubleLoggedMs < LOG_MS) return;
     this.#troubleLoggedMs = now;
     log.error("The admin port is out of order and tried again: {state}", { state });
+  }
+
+  /** Somebody without the token: it may be that they guess. */
+  #strange(request: Request, info: Deno.ServeHandlerInfo): void {
+    const now = this.#clock.now();
+    if (now - this.#strangerLoggedMs < LOG_MS) return;
+    this.#strangerLoggedMs = now;
+    log.warning(
+      "Admin port: {call} by {client} was refused for lack of the token",
+      words(request, info),
+    );
   }
 
   /** Counts a call until its answer is sent, or its client is gone. */
@@ -108,6 +127,16 @@ export class AdminServer implements AsyncDisposable {
     const call: Promise<void> = completed.then(over, over); // Rejected: the client is gone.
     this.#calls.add(call);
   }
+}
+
+/** What was called and by whom, for the log. The path is still encoded, and so harmless there. */
+function words(
+  { method, url }: Request,
+  { remoteAddr }: Deno.ServeHandlerInfo,
+): { readonly call: string; readonly client: string } {
+  const { hostname, port } = remoteAddr as Deno.NetAddr; // It listens on nothing but TCP.
+  const path = new URL(url).pathname.slice(0, PATH_CHARACTERS_MAX);
+  return { call: `${method} ${path}`, client: formatAddress({ hostname, port }) };
 }
 
 function refuse(error: unknown): Response {

@@ -296,6 +296,10 @@ Deno.test("admin port: with a token on this machine, changes need it and reading
   }
   assertEquals(JSON.parse((await ask(port, "/status")).text).backends[0].state, "ready");
   assertEquals((await drain(`Bearer ${TOKEN}`)).status, 200);
+  await process.says(
+    new RegExp(`WARN.* POST ${path} by 127\\.0\\.0\\.1:\\d+ was refused for lack of the token`),
+  );
+  await process.says(new RegExp(`INFO.* Admin port: POST ${path} by 127\\.0\\.0\\.1:\\d+\\n`));
   assert(!process.stderr.includes(TOKEN), "the log tells the token");
 });
 
@@ -367,11 +371,11 @@ Deno.test("admin port: without descriptors the balancer goes on, and the port co
   await process.says(/Serving/);
   const idle: ByteClient[] = [];
   try {
-    while (!process.stderr.includes("The admin port is out of order")) {
+    await until(async () => {
       const client = await ByteClient.connect(port).catch(() => null);
       if (client !== null) idle.push(client);
-      else await new Promise((resolve) => setTimeout(resolve, 1));
-    }
+      return process.stderr.includes("The admin port is out of order");
+    }, "it runs out of descriptors");
   } finally {
     for (const client of idle) client[Symbol.dispose]();
   }
