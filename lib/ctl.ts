@@ -6,7 +6,7 @@ import { backendLines, summaryLines } from "./admin/status_table.ts";
 import type { SteeringAnswer } from "./admin/steering.ts";
 import { pause, systemClock } from "./clock.ts";
 import { ConfigError, quoted } from "./config.ts";
-import { complain, harmless, print } from "./terminal.ts";
+import { complain, harmless, print, stdoutLook } from "./terminal.ts";
 import { parseWholeNumber } from "./whole_number.ts";
 
 /** One thing that can be asked for. */
@@ -17,8 +17,8 @@ interface Verb {
   readonly help: string;
   /** What is called for it. */
   readonly call: (operands: readonly string[]) => AdminCall;
-  /** What is said of the answer. */
-  readonly tell: (answer: Readonly<Record<string, unknown>>) => string;
+  /** What is said of the answer; null: it is a status, and shown as a table. */
+  readonly tell: ((answer: SteeringAnswer) => string) | null;
 }
 
 /** What was asked for. */
@@ -36,43 +36,43 @@ const VERBS: Readonly<Record<string, Verb>> = {
     operands: [],
     help: "how the balancer and its servers stand",
     call: () => ({ path: "/status" }),
-    tell: () => "", // Shown as a table.
+    tell: null,
   },
   list: {
     operands: [],
     help: "its servers alone",
     call: () => ({ path: "/status" }),
-    tell: () => "",
+    tell: null,
   },
   add: {
     operands: ["SERVER"],
     help: "take a server in, such as 10.0.0.3:80,weight=2",
     call: ([server]) => ({ method: "POST", path: "/backends", body: { server } }),
-    tell: (answer) => `${answer["name"]} was added`,
+    tell: (answer) => `${answer.name} was added`,
   },
   remove: {
     operands: ["NAME"],
     help: "let a server go: it drains, and is gone after its last connection",
     call: ([name]) => ({ method: "DELETE", path: pathOf(name) }),
-    tell: (answer) => `${answer["name"]} was removed${left(answer)}`,
+    tell: (answer) => `${answer.name} was removed${leftWords(answer)}`,
   },
   drain: {
     operands: ["NAME"],
     help: "send it no new clients; those that it has may finish",
     call: ([name]) => ({ method: "POST", path: pathOf(name, "drain") }),
-    tell: (answer) => `${answer["name"]} is draining${left(answer)}`,
+    tell: (answer) => `${answer.name} is draining${leftWords(answer)}`,
   },
   disable: {
     operands: ["NAME"],
     help: "the same, and check it no more",
     call: ([name]) => ({ method: "POST", path: pathOf(name, "disable") }),
-    tell: (answer) => `${answer["name"]} is disabled${left(answer)}`,
+    tell: (answer) => `${answer.name} is disabled${leftWords(answer)}`,
   },
   enable: {
     operands: ["NAME"],
     help: "put it back",
     call: ([name]) => ({ method: "POST", path: pathOf(name, "enable") }),
-    tell: (answer) => `${answer["name"]} is enabled${standing(answer)}`,
+    tell: (answer) => `${answer.name} is enabled${standing(answer)}`,
   },
   weight: {
     operands: ["NAME", "N"],
@@ -82,7 +82,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
       path: pathOf(name, "weight"),
       body: { weight: readWeight(weight) },
     }),
-    tell: (answer) => `${answer["name"]} has a weight of ${weightOf(answer)}`,
+    tell: ({ name, backend }) => `${name} has ${weightWords(backend)}`,
   },
   reload: {
     operands: [],
@@ -156,21 +156,24 @@ function readOptions(
 
 async function run(client: AdminClient, options: CtlOptions): Promise<number> {
   const { verb, call, json, wait } = options;
-  if (call.path === "/status") return await show(client, verb, json);
-  const answer = await client.call(call);
+  if (verb.tell === null) return await show(client, { all: verb === VERBS["status"], json });
+  const answer = await client.call(call) as unknown as SteeringAnswer;
   print(json ? written(answer) : `${harmless(verb.tell(answer))}\n`);
-  return wait ? await waitFor(client, answer as unknown as SteeringAnswer, { json }) : EXIT.done;
+  return wait ? await waitFor(client, answer, { json }) : EXIT.done;
 }
 
-async function show(client: AdminClient, verb: Verb, json: boolean): Promise<number> {
+async function show(
+  client: AdminClient,
+  { all, json }: { readonly all: boolean; readonly json: boolean },
+): Promise<number> {
   const status = await client.status();
   if (json) {
-    print(written(verb === VERBS["list"] ? status.backends : status));
+    print(written(all ? status : status.backends));
     return EXIT.done;
   }
   const timed = { status, atMs: systemClock.now() };
-  const options = { width: null, colour: !Deno.noColor && Deno.stdout.isTerminal(), before: null };
-  const summary = verb === VERBS["list"] ? [] : [...summaryLines(timed, options), ""];
+  const options = { ...stdoutLook(), before: null };
+  const summary = all ? [...summaryLines(timed, options), ""] : [];
   print([...summary, ...backendLines(timed, options), ""].join("\n"));
   return EXIT.done;
 }
@@ -219,22 +222,19 @@ function readWeight(text: string): number {
   }
 }
 
-function weightOf(answer: Readonly<Record<string, unknown>>): string {
-  const { backend } = answer as unknown as SteeringAnswer;
-  return backend === null ? "its own" : `${backend.weight}`;
+function weightWords(backend: BackendStatus | null): string {
+  return backend === null ? "another weight" : `a weight of ${backend.weight}`;
 }
 
-function left(answer: Readonly<Record<string, unknown>>): string {
-  const count = answer["left"];
-  return typeof count === "number" ? `: ${connections(count)} left` : "";
+function leftWords({ left }: SteeringAnswer): string {
+  return left === null ? "" : `: ${connections(left)} left`;
 }
 
 function connections(count: number): string {
   return count === 1 ? "1 connection" : `${count} connections`;
 }
 
-function standing(answer: Readonly<Record<string, unknown>>): string {
-  const { backend } = answer as unknown as SteeringAnswer;
+function standing({ backend }: SteeringAnswer): string {
   return backend === null ? "" : `: it is ${backend.state}, ${backend.reason}`;
 }
 

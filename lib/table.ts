@@ -24,25 +24,36 @@ const FLEXIBLE_MIN = 16;
 export function tableLines(columns: readonly Column[], width: number | null): string[] {
   const kept = fitting(columns, width ?? Infinity);
   const widths = kept.map(widthOf);
+  // Blanks behind the last column would count as text that does not fit.
+  if (kept.at(-1)?.align !== "right") widths[widths.length - 1] = 0;
   const rows = Math.max(0, ...kept.map(({ cells }) => cells.length));
-  const line = (row: number | null): string => {
-    let [text, room] = ["", width ?? Infinity];
-    for (const [at, column] of kept.entries()) {
-      const cell = row === null ? column.head : column.cells[row] ?? "";
-      const isLast = at === kept.length - 1;
-      const gap = at === 0 ? "" : GAP;
-      const padded = gap +
-        pad(cell, isLast ? { ...column, align: column.align ?? "left" } : column, {
-          width: isLast && column.align !== "right" ? 0 : widths[at] ?? 0,
-        });
-      const shown = cut(padded, room);
-      room -= [...shown].length;
-      const [before, after] = row === null ? ["", ""] : column.paint?.(cell) ?? ["", ""];
-      text += `${before}${shown}${after}`;
-    }
-    return text.trimEnd();
-  };
-  return [line(null), ...Array.from({ length: rows }, (_, row) => line(row))];
+  const heads = kept.map(({ head, align = "left" }) => ({ head, align, cells: [head] }));
+  return [
+    rowLine(heads, 0, { widths, room: width ?? Infinity }),
+    ...Array.from(
+      { length: rows },
+      (_, row) => rowLine(kept, row, { widths, room: width ?? Infinity }),
+    ),
+  ];
+}
+
+function rowLine(
+  columns: readonly Column[],
+  row: number,
+  { widths, room }: { readonly widths: readonly number[]; readonly room: number },
+): string {
+  let text = "";
+  let left = room;
+  for (const [at, { cells, align = "left", paint }] of columns.entries()) {
+    const cell = cells[row] ?? "";
+    const blanks = " ".repeat(Math.max(0, (widths[at] ?? 0) - [...cell].length));
+    const padded = align === "left" ? cell + blanks : blanks + cell;
+    const shown = cut(at === 0 ? padded : GAP + padded, left);
+    left -= [...shown].length;
+    const [before, after] = paint?.(cell) ?? ["", ""];
+    text += `${before}${shown}${after}`;
+  }
+  return text.trimEnd();
 }
 
 /** The text, if need be cut to a width, with a sign that it was. */
@@ -72,9 +83,4 @@ function leastOf(column: Column): number {
 
 function widthOf({ head, cells }: Column): number {
   return Math.max(...[head, ...cells].map((text) => [...text].length));
-}
-
-function pad(text: string, { align = "left" }: Column, { width }: { width: number }): string {
-  const blanks = " ".repeat(Math.max(0, width - [...text].length));
-  return align === "left" ? text + blanks : blanks + text;
 }

@@ -31,6 +31,12 @@ export function terminalSize(): { readonly columns: number; readonly rows: numbe
   return { columns: columns || 80, rows: rows || 24 };
 }
 
+/** How tables are printed to stdout: as wide as a terminal, in its colours; else as they are. */
+export function stdoutLook(): { readonly width: number | null; readonly colour: boolean } {
+  if (!Deno.stdout.isTerminal()) return { width: null, colour: false };
+  return { width: terminalSize().columns, colour: !Deno.noColor };
+}
+
 /** Text of others without what a terminal would obey. */
 export function harmless(text: string): string {
   return text.replace(/\p{Cc}|\p{Cf}/gu, "?");

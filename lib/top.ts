@@ -7,7 +7,7 @@ import { ConfigError, quoted } from "./config.ts";
 import { BalancerError } from "./errors.ts";
 import { StopSignals } from "./signals.ts";
 import { cut } from "./table.ts";
-import { harmless, print, terminalSize } from "./terminal.ts";
+import { harmless, print, stdoutLook, terminalSize } from "./terminal.ts";
 
 const EVERY_MS = 1000;
 /** The other screen, without a cursor; and back again. */
@@ -55,9 +55,7 @@ export function topUsage(): string {
 
 async function showOnce(client: AdminClient): Promise<number> {
   const timed = { status: await client.status(), atMs: systemClock.now() };
-  const isTerminal = Deno.stdout.isTerminal();
-  const width = isTerminal ? terminalSize().columns : null;
-  const options = { width, colour: isTerminal && !Deno.noColor, before: null };
+  const options = { ...stdoutLook(), before: null };
   print([...summaryLines(timed, options), "", ...backendLines(timed, options), ""].join("\n"));
   return EXIT.done;
 }

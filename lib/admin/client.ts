@@ -38,11 +38,15 @@ export class AdminClient implements Disposable {
   readonly #token: string | null;
   readonly #http: Deno.HttpClient;
 
-  /** Nothing is sent yet. */
+  /** Nothing is sent yet. Throws a `BalancerError` without the permission to send it. */
   constructor({ address, token }: AdminTarget) {
     this.name = formatAddress(address);
     this.#token = token;
-    this.#http = Deno.createHttpClient({ proxy: { transport: "tcp", ...address } });
+    try {
+      this.#http = Deno.createHttpClient({ proxy: { transport: "tcp", ...address } });
+    } catch (error) {
+      throw this.#unanswered(error);
+    }
   }
 
   /**

@@ -1,6 +1,11 @@
 /** `loadbalancer ctl` as users run it, against a balancer that runs. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
-import { BalancerProcess, MAIN_COMMAND, type ProcessEnd } from "../support/balancer_process.ts";
+import {
+  BalancerProcess,
+  BINARY,
+  MAIN_COMMAND,
+  type ProcessEnd,
+} from "../support/balancer_process.ts";
 import { ByteClient, get } from "../support/byte_client.ts";
 import { startHttpServer } from "../support/httpserver.ts";
 import { deadPort, RawServer, readSome, writeAll } from "../support/raw_server.ts";
@@ -191,6 +196,18 @@ Deno.test("ctl: where no balancer answers it says so, exit 1", async () => {
   const ended = await ctl(`status --admin ${mute.port}`);
   assertEquals([ended.code, ended.stderr.trimEnd().split("\n").length], [1, 1], ended.stderr);
   assert(!/\.ts:|https?:/.test(ended.stderr), ended.stderr);
+});
+
+Deno.test("ctl: without --allow-net it says which flag to add, exit 1", {
+  ignore: BINARY !== undefined, // Its permissions are compiled in.
+}, async () => {
+  await using process = new BalancerProcess(["ctl", "status"], { permissions: [] });
+  const { code, stderr } = await process.end();
+  assertEquals([code, stderr], [
+    1,
+    "loadbalancer: Cannot reach the balancer at 127.0.0.1:9000: not allowed by Deno " +
+    "(run with --allow-net or --allow-net=127.0.0.1:9000)\n",
+  ]);
 });
 
 // Regression: fetch gives the call, and the token in it, to the proxy that the environment names.
