@@ -119,15 +119,20 @@ function listen(address: Address): Deno.TcpListener {
     if (address.hostname === "::" && hasNoIpv6(error)) {
       return listen({ hostname: "0.0.0.0", port: address.port });
     }
-    const failure = socketFailure(error);
-    throw new BalancerError({
-      action: `Cannot listen on ${formatAddress(address)}`,
-      state: listenState(address, error, failure),
-      code: failure.code,
-      side: "internal",
-      cause: error,
-    });
+    throw listenError(address, error);
   }
+}
+
+/** What to say of that error when listening on that address failed. */
+export function listenError(address: Address, error: unknown): BalancerError {
+  const failure = socketFailure(error);
+  return new BalancerError({
+    action: `Cannot listen on ${formatAddress(address)}`,
+    state: listenState(address, error, failure),
+    code: failure.code,
+    side: "internal",
+    cause: error,
+  });
 }
 
 function hasNoIpv6(error: unknown): boolean {

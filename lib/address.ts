@@ -70,6 +70,15 @@ function isEverywhere({ hostname }: Address): boolean {
   return hostname === "::" || hostname === "0.0.0.0";
 }
 
+/**
+ * Is that this machine, reached by nobody but itself: `localhost`, 127.0.0.0/8 or `::1` (RFC 1122,
+ * section 3.2.1.3; RFC 4291, section 2.5.3; RFC 6761, section 6.3)?
+ */
+export function isLoopback(hostname: string): boolean {
+  const plain = plainIp(hostname.toLowerCase());
+  return plain === "localhost" || plain === "::1" || (IPV4.test(plain) && plain.startsWith("127."));
+}
+
 /** Is that host a name, which has to be resolved, and not an address already? */
 export function isName(hostname: string): boolean {
   return !hostname.includes(":") && !IPV4.test(hostname);

@@ -3,7 +3,7 @@ import { type Address, formatAddress, parseAddress } from "./address.ts";
 import type { BackendSettings } from "./backend.ts";
 import { parseWholeNumber } from "./whole_number.ts";
 
-/** Where a server is that is given by its port alone. */
+/** The host of a lone port number: this machine. */
 export const LOCAL_HOSTNAME = "127.0.0.1";
 /** The bounds of a weight. */
 export const WEIGHT = { min: 1, max: 1000 } as const;

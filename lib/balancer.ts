@@ -13,7 +13,7 @@ import { Buffers } from "./buffers.ts";
 import type { Carrier, CarrierSnapshot } from "./carrier.ts";
 import { Carriers } from "./carriers.ts";
 import { systemClock } from "./clock.ts";
-import { type Config, ConfigError, wrongBackends } from "./config.ts";
+import { type Config, ConfigError, OPTIONS, wrongBackends } from "./config.ts";
 import { ConfigChanges } from "./config_changes.ts";
 import { ConnectionCarrier } from "./connection_carrier.ts";
 import { Deadlines } from "./deadlines.ts";
@@ -354,6 +354,12 @@ export class Balancer implements AsyncDisposable {
     this.#checkMayReload();
     const before = { ...this.#config, backends: this.#servers.servers };
     const changes = new ConfigChanges(before, config);
+    for (const setting of changes.refused) {
+      throw new ConfigError(
+        `--${OPTIONS[setting].name}`,
+        "cannot change while the balancer runs; expected what it was started with, or a restart",
+      );
+    }
     const acceptor = changes.listen ? this.#listenElsewhere(config.listen) : null;
     try {
       const { address: listen } = acceptor ?? this.#acceptor;

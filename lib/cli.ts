@@ -78,6 +78,7 @@ export function usage(): string {
   return [
     "Usage: loadbalancer [OPTIONS] PORT SERVER [SERVER...]",
     "       loadbalancer [OPTIONS] --config FILE [PORT [SERVER...]]",
+    "       loadbalancer ctl|top [OPTIONS]   for one that runs with --admin; ctl --help says more",
     "",
     "Takes clients on PORT and sends each to the best SERVER.",
     "PORT:   8080, 127.0.0.1:8080 or [::1]:8080 (0: any free port)",

@@ -3,7 +3,7 @@
  * are printed, and in which every default and bound lives. Pure.
  */
 import { ACCESS_LOG_FORMATS, type AccessLogFormat } from "./access_log.ts";
-import { type Address, formatAddress, isSame, parseAddress } from "./address.ts";
+import { type Address, formatAddress, isLoopback, isSame, parseAddress } from "./address.ts";
 import type { BackendSettings } from "./backend.ts";
 import { parseBackend } from "./backend_argument.ts";
 import { isCookieName } from "./http1/sticky.ts";
@@ -31,6 +31,7 @@ export type Form =
   | { readonly kind: "duration" }
   | { readonly kind: "choice"; readonly choices: readonly string[] }
   | { readonly kind: "list" }
+  | { readonly kind: "address" }
   | { readonly kind: "text" };
 
 /** One option of the command line. */
@@ -217,6 +218,22 @@ export const OPTIONS = {
     default: "30s",
     help: "how long what runs may go on when it no longer accepts",
   }),
+  admin: {
+    name: "admin",
+    value: "ADDRESS",
+    default: "",
+    help: "port for status and steering, of this machine only; others need --admin-token",
+    form: { kind: "address" },
+    parse: parseAdmin,
+  },
+  adminToken: {
+    name: "admin-token",
+    value: "TEXT",
+    default: "",
+    help: "what --admin wants to be shown for changes; `ps` shows it, so better set it in --config",
+    secret: true,
+    parse: parseToken,
+  },
   accessLog: choice<AccessLogFormat>(ACCESS_LOG_FORMATS, {
     name: "access-log",
     default: "off",
@@ -247,7 +264,9 @@ export type Dependent =
   | "idleTimeoutMs"
   | "trustProxy"
   | "sticky"
-  | "stickyKey";
+  | "stickyKey"
+  | "admin"
+  | "adminToken";
 
 /** The values of all other settings. */
 export type Values = { readonly [K in Exclude<Setting, Dependent>]: ValueOf<K> };
@@ -270,6 +289,10 @@ export interface Config extends Values {
   readonly sticky: string | null;
   /** What such cookies are signed with; null: a random key. */
   readonly stickyKey: string | null;
+  /** Where it is looked at and steered; null: nowhere. Port 0: any free one. */
+  readonly admin: Address | null;
+  /** What has to be shown there for changes, and for reading from afar; null: nothing. */
+  readonly adminToken: string | null;
   /** How long a backend that comes back takes to get its whole share; 0: no time. */
   readonly slowStartMs: number;
 }
@@ -342,13 +365,17 @@ export function readConfig(source: ConfigSource): Config {
     upgradedIdleTimeoutMs: settings.idleTimeoutMs ?? UPGRADED_IDLE_MS,
     sticky: settings.sticky ?? null,
     stickyKey: settings.stickyKey ?? null,
+    admin: settings.admin ?? null,
+    adminToken: settings.adminToken ?? null,
     trustProxy: settings.trustProxy ?? TRUST_NOBODY,
     slowStartMs: settings.slowStartMs ?? (POLICIES[policy].rushes ? SLOW_START_MS : 0),
     listen: readArgument("PORT", source.listen, parseListen),
     backends: source.backends.map((text) => readArgument("SERVER", text, parseBackend)),
   };
   const parts = config.backends.flatMap((backend) => [backend, backend.address]);
-  for (const part of [config, config.listen, config.backends, ...parts]) Object.freeze(part);
+  for (const part of [config, config.listen, config.admin, config.backends, ...parts]) {
+    Object.freeze(part);
+  }
   return config;
 }
 
@@ -396,6 +423,7 @@ export function parseListen(text: string): Address {
 /** What does not go together in a configuration. */
 export function* contradictions(config: Config): Iterable<ConfigError> {
   yield* wrongBackends(config);
+  yield* wrongAdmin(config);
   const { policy, health } = config;
   if (!POLICIES[policy].needsCounts || health === "entries") return;
   yield new ConfigError(
@@ -429,6 +457,30 @@ export function* wrongBackends(
         subject: at,
       });
     }
+  }
+}
+
+function* wrongAdmin({ admin, adminToken, listen, backends }: Config): Iterable<ConfigError> {
+  if (admin === null) return;
+  const argument = `--admin ${formatAddress(admin)}`;
+  if (adminToken === null && !isLoopback(admin.hostname)) {
+    yield new ConfigError(
+      argument,
+      "is reached from other machines; expected --admin-token too, or an address of this machine " +
+        `such as 127.0.0.1:${admin.port}`,
+      { subject: "admin" },
+    );
+  }
+  if (admin.port === 0) return;
+  if (isSame(admin, listen) || isSame(listen, admin)) {
+    yield new ConfigError(argument, "is where clients come in; expected another port", {
+      subject: "admin",
+    });
+  }
+  if (backends.some(({ address }) => isSame(address, admin))) {
+    yield new ConfigError(argument, "is one of the servers; expected another port", {
+      subject: "admin",
+    });
   }
 }
 
@@ -478,6 +530,15 @@ function parseCookieName(text: string): string {
 function parseKey(text: string): string {
   if (text.length >= 16) return text;
   throw new RangeError("expected at least 16 characters");
+}
+
+function parseAdmin(text: string): Address {
+  return parseAddress(text, { defaultHostname: "127.0.0.1", portMin: 0 });
+}
+
+function parseToken(text: string): string {
+  if (/^[\x21-\x7e]{16,1024}$/.test(text)) return text; // It stands in a header.
+  throw new RangeError("expected 16 to 1024 characters of ASCII without blanks");
 }
 
 /** Text as it was typed, cut short and safe to print. */

@@ -13,9 +13,10 @@ export type Part =
   | "prober" // how they are checked
   | "resolver" // when their names are looked up
   | "stop" // read when the balancer stops
-  | "log"; // the program's own
+  | "log" // the program's own
+  | "start"; // read when the program starts, and never again
 
-/** For each setting the part that goes by it. Each of them can change while the balancer runs. */
+/** For each setting the part that goes by it. */
 const PARTS: Readonly<Record<Setting, Part>> = {
   parallel: "carrier",
   requests: "prober",
@@ -45,6 +46,8 @@ const PARTS: Readonly<Record<Setting, Part>> = {
   queueTimeoutMs: "carrier",
   drainDelayMs: "stop",
   drainTimeoutMs: "stop",
+  admin: "start",
+  adminToken: "start",
   accessLog: "log",
   logLevel: "log",
   logFormat: "log",
@@ -88,6 +91,11 @@ export class ConfigChanges {
     return this.settings.some((setting) => PARTS[setting] === part);
   }
 
+  /** The settings that differ and cannot change while the balancer runs. */
+  get refused(): readonly Setting[] {
+    return this.settings.filter((setting) => PARTS[setting] === "start");
+  }
+
   /** All of it in one line, with options as they are typed. */
   toString(): string {
     const options = this.settings.map((setting) => `--${OPTIONS[setting].name}`);
@@ -109,6 +117,7 @@ function byName(backends: readonly BackendSettings[]): ReadonlyMap<string, Backe
 /** What is the same for the same value of a setting. Where one has a value that depends on another, both count. */
 function identity(config: Config, setting: Setting): unknown {
   if (setting === "trustProxy") return config.trustProxy.text;
+  if (setting === "admin") return config.admin === null ? null : formatAddress(config.admin);
   if (setting !== "idleTimeoutMs") return config[setting];
   return `${config.idleTimeoutMs} ${config.upgradedIdleTimeoutMs}`;
 }

@@ -15,6 +15,9 @@ export const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
 /** Runs until it is stopped. Resolves to the exit code. */
 export async function run(args: readonly string[]): Promise<number> {
   try {
+    const [word, ...rest] = args;
+    if (word === "ctl") return await (await import("./ctl.ts")).ctl(rest);
+    if (word === "top") return await (await import("./top.ts")).top(rest);
     return await obey(await load(args), args);
   } catch (error) {
     const wrong = asksToCheck(args) ? EXIT.failed : EXIT.usage;

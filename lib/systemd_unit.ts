@@ -42,7 +42,10 @@ export function systemdUnit(
     : absolute(loaded.configFile, program.directory);
   const paths = [program.executable, program.main, configFile].filter((path) => path !== null);
   const command = [...invocation(program, configFile), ...serving(args, configFile)];
-  const isPrivileged = config.listen.port > 0 && config.listen.port < PRIVILEGED_PORTS;
+  const ports = [config.listen, ...config.admin === null ? [] : [config.admin]]
+    .map(({ port }) => port)
+    .filter((port) => port > 0 && port < PRIVILEGED_PORTS);
+  const isPrivileged = ports.length > 0;
   return [
     `# systemd unit of loadbalancer, printed by --systemd-unit: /etc/systemd/system/${NAME}.service`,
     ...notes(loaded, { paths, configFile }),
@@ -72,7 +75,10 @@ export function systemdUnit(
     "NoNewPrivileges=yes",
     `CapabilityBoundingSet=${isPrivileged ? "CAP_NET_BIND_SERVICE" : ""}`,
     ...(isPrivileged
-      ? [`# Port ${config.listen.port} is privileged.`, "AmbientCapabilities=CAP_NET_BIND_SERVICE"]
+      ? [
+        `# A port below ${PRIVILEGED_PORTS} is privileged: ${ports.join(", ")}.`,
+        "AmbientCapabilities=CAP_NET_BIND_SERVICE",
+      ]
       : []),
     "ProtectSystem=strict",
     `ProtectHome=${liesIn(paths, HOMES).length > 0 ? "read-only" : "yes"}`,

@@ -2,6 +2,7 @@ import {
   type Address,
   formatAddress,
   isIpv6,
+  isLoopback,
   isName,
   overlap,
   parseAddress,
@@ -195,4 +196,22 @@ Deno.test("overlap: two listeners that the system refuses beside each other, eit
   for (const [one, other] of apart) {
     assertEquals([overlap(at(one), at(other)), overlap(at(other), at(one))], [false, false], one);
   }
+});
+
+Deno.test("isLoopback: this machine by any of its own names, and nothing that only looks like it", () => {
+  const own = ["localhost", "LOCALHOST", "127.0.0.1", "127.255.1.2", "::1", "::ffff:127.0.0.1"];
+  assertEquals(own.filter((each) => !isLoopback(each)), []);
+  const others = [
+    "0.0.0.0",
+    "::",
+    "10.0.0.1",
+    "128.0.0.1",
+    "127.0.0.1.evil.example",
+    "127.evil.example",
+    "localhost.evil.example",
+    "::2",
+    "1127.0.0.1",
+    "",
+  ];
+  assertEquals(others.filter(isLoopback), []);
 });

@@ -82,6 +82,7 @@ Deno.test("parseCommandLine: every option of the table sets what it names", () =
     sticky: "id",
     stickyKey: "sixteen-and-more",
     compress: "on",
+    adminToken: "sixteen-and-more",
   };
   for (const [setting, option] of Object.entries(OPTIONS) as [keyof Config, Option<unknown>][]) {
     const text = other[setting] ?? (option.value === "TIME" ? "7s" : "7");

@@ -45,6 +45,8 @@ const OTHERS: Readonly<Record<Setting, string>> = {
   queueTimeoutMs: "7s",
   drainDelayMs: "7s",
   drainTimeoutMs: "7s",
+  admin: "9000",
+  adminToken: "a-token-of-sixteen",
   accessLog: "text",
   logLevel: "error",
   logFormat: "json",
@@ -65,7 +67,15 @@ for (const setting of Object.keys(OPTIONS) as Setting[]) {
     const found = changes(config("1", base), config("1", { ...base, [setting]: OTHERS[setting] }));
     assertEquals(found.settings, [setting]);
     assertEquals(String(found), `changed --${OPTIONS[setting].name}`);
-    const parts: readonly Part[] = ["carrier", "pool", "prober", "resolver", "stop", "log"];
+    const parts: readonly Part[] = [
+      "carrier",
+      "pool",
+      "prober",
+      "resolver",
+      "stop",
+      "log",
+      "start",
+    ];
     assertEquals(parts.filter((part) => found.concern(part)).length, 1);
   });
 }

@@ -143,6 +143,8 @@ function ofType(option: Option<unknown>): z.ZodType<Value> {
     alternatives.push(z.string(expected).meta({ pattern: DURATION.source }));
   } else if (form.kind === "choice") {
     alternatives.push(z.string(expected).meta({ enum: form.choices }));
+  } else if (form.kind === "address") {
+    alternatives.push(addressSchema(option.parse, 0));
   } else {
     alternatives.push(z.string(expected));
   }
@@ -159,6 +161,7 @@ function expectedOf(option: Option<unknown>): string {
     const others = form.kind === "list" ? ", or a list of such" : "";
     return `expected text in double quotes${others}${aloneWords(option)}`;
   }
+  if (form.kind === "address") return complaintOf(() => option.parse(""));
   const quotes = form.kind === "count" ? "without quotes" : "in double quotes";
   return `${complaintOf(() => option.parse(""))}, ${quotes}${aloneWords(option)}`;
 }

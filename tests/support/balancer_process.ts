@@ -10,6 +10,9 @@ const DECODER = new TextDecoder();
 /** The compiled balancer under test; undefined where it is run from its sources. */
 export const BINARY: string | undefined = Deno.env.get("LOADBALANCER_BINARY");
 
+/** How the program is run as users do, before its own arguments. */
+export const MAIN_COMMAND: readonly string[] = commandWith(["--allow-net"]);
+
 /** How to start it. */
 export interface ProcessOptions {
   /** A shell command that runs before it in the same process, such as `ulimit -n 64`. */
@@ -42,8 +45,7 @@ export class BalancerProcess implements AsyncDisposable {
   /** Starts it. */
   constructor(args: readonly string[], options: ProcessOptions = {}) {
     const { before = "true", permissions = ["--allow-net"], stdin = "" } = options;
-    const fromSources = [Deno.execPath(), "run", "--no-prompt", ...permissions, MAIN];
-    const command = [...(BINARY === undefined ? fromSources : [BINARY]), ...args];
+    const command = [...commandWith(permissions), ...args];
     this.#child = new Deno.Command("sh", {
       args: ["-c", `${before}; exec "$@"`, "sh", ...command],
       stdin: "piped",
@@ -65,6 +67,13 @@ export class BalancerProcess implements AsyncDisposable {
   /** The port it says it listens on; waits until it says so. */
   async port(): Promise<number> {
     const pattern = /Listening on [^ ]*:(\d+): /;
+    await this.says(pattern);
+    return Number(pattern.exec(this.stderr)?.[1]);
+  }
+
+  /** The port it says it is looked at and steered by; waits until it says so. */
+  async adminPort(): Promise<number> {
+    const pattern = /Admin port: http:\/\/[^ ]*:(\d+)\//;
     await this.says(pattern);
     return Number(pattern.exec(this.stderr)?.[1]);
   }
@@ -106,6 +115,12 @@ async function write(stream: WritableStream<Uint8Array>, text: string): Promise<
     // It ended without reading all of it.
     if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
   }
+}
+
+/** How the program is run with these permissions; a compiled one has its own. */
+function commandWith(permissions: readonly string[]): string[] {
+  if (BINARY !== undefined) return [BINARY];
+  return [Deno.execPath(), "run", "--no-prompt", ...permissions, MAIN];
 }
 
 async function collect(
