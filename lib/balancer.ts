@@ -15,6 +15,7 @@ import type { Config } from "./config.ts";
 import { ConnectionCarrier } from "./connection_carrier.ts";
 import { Deadlines } from "./deadlines.ts";
 import { RequestCarrier } from "./http1/request_carrier.ts";
+import { Journal, type OnPassage } from "./journal.ts";
 import { log } from "./log.ts";
 import { systemLookup } from "./lookup.ts";
 import { Pool } from "./pool.ts";
@@ -32,6 +33,14 @@ export interface BalancerSnapshot extends CarrierSnapshot {
   readonly backends: readonly BackendSnapshot[];
 }
 
+/** What a balancer may be given from outside. */
+export interface BalancerParts {
+  /** What looks names up; the system's resolver where left out. */
+  readonly lookup?: Lookup;
+  /** Who is told of each passage that is over. */
+  readonly onPassage?: OnPassage | null;
+}
+
 /** The least time between two log lines about the same lack of means, in milliseconds. */
 const EXHAUSTED_LOG_MS = 5000;
 
@@ -42,6 +51,7 @@ export class Balancer implements AsyncDisposable {
 
   readonly #config: Config;
   readonly #deadlines = new Deadlines(systemClock);
+  readonly #journal: Journal;
   readonly #servers: ServerList;
   readonly #pool: Pool;
   readonly #resolver: Resolver;
@@ -56,10 +66,11 @@ export class Balancer implements AsyncDisposable {
 
   /**
    * Listens at once; clients wait until the first round of probes is over.
-   * Throws a `BalancerError` when it cannot listen. Names are looked up by `lookup`.
+   * Throws a `BalancerError` when it cannot listen.
    */
-  constructor(config: Config, lookup: Lookup = systemLookup) {
+  constructor(config: Config, { lookup = systemLookup, onPassage = null }: BalancerParts = {}) {
     this.#config = config;
+    this.#journal = new Journal(systemClock, onPassage);
     this.#servers = new ServerList(config.backends, config.listen);
     this.#pool = this.#makePool();
     this.#resolver = this.#makeResolver(lookup);
@@ -71,6 +82,7 @@ export class Balancer implements AsyncDisposable {
       deadlines: this.#deadlines,
       buffers: new Buffers(),
       clock: systemClock,
+      journal: this.#journal,
       onRequest: () => this.#prober.request(),
       onExhausted: (state) => this.#exhausted(state),
     });

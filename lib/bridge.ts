@@ -11,12 +11,10 @@ export interface BridgesOptions<T, G> {
   readonly countMax: number;
   /** Where clients come from. */
   readonly queue: WaitingQueue<T, G>;
-  /** Carries one. */
+  /** Carries one, to its end or until it has to wait again. */
   readonly carry: (item: T, grant: G) => Promise<void>;
   /** Called with each client that is taken. */
   readonly onTake: (item: T) => void;
-  /** Called when it is let go. */
-  readonly onLeave: (item: T) => void;
   /** Called with whom an error befell that no code here expects: it is to be let go. */
   readonly onDefect: (item: T) => void;
 }
@@ -78,8 +76,6 @@ async function bridge<T, G>(options: BridgesOptions<T, G>): Promise<void> {
     } catch (error) {
       log.error("A defect of this program: {error}", { error: String(error) });
       options.onDefect(item);
-    } finally {
-      options.onLeave(item);
     }
   }
 }

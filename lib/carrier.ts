@@ -7,6 +7,7 @@ import type { Buffers } from "./buffers.ts";
 import type { Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import type { Deadlines } from "./deadlines.ts";
+import type { Journal } from "./journal.ts";
 import type { Pool } from "./pool.ts";
 
 /** How many clients are where. */
@@ -33,6 +34,8 @@ export interface CarrierOptions {
   readonly buffers: Buffers;
   /** The source of time. */
   readonly clock: Clock;
+  /** Is told of each passage that is over. */
+  readonly journal: Journal;
   /** Called with each client, or request, that a bridge takes. */
   readonly onRequest: () => void;
   /** Called when this process or machine lacks the means to connect, with the reason. */

@@ -3,26 +3,18 @@
  * tunnel. What fails before the answer begins moves on to the next untried backend; when none is
  * left the client is told so. Called by a bridge.
  *
- * Every path ends with the client closed, handed to the lingering close, or back in the queue.
+ * Every path ends with the client through, and seen out by who called, or back in the queue.
  */
 import type { Client } from "./client.ts";
 import { type Clock, GrowingPause } from "./clock.ts";
 import { connectFailure, failedBy } from "./connect_failure.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { Dialer } from "./dial.ts";
+import { ENDING, type Ending } from "./ending.ts";
 import type { Lease } from "./lease.ts";
-import type { Lingering } from "./lingering.ts";
 import type { Pool } from "./pool.ts";
 import { Tunnel, type TunnelOptions } from "./tunnel.ts";
 import type { WaitingQueue } from "./waiting_queue.ts";
-
-/** What clients are told when they cannot be served. */
-export interface Answers {
-  /** No backend can be had. */
-  readonly nobody: Uint8Array;
-  /** Too many wait, or one waited for too long. */
-  readonly busy: Uint8Array;
-}
 
 /** What carrying works with; the same for all clients. */
 export interface CarryOptions {
@@ -30,10 +22,6 @@ export interface CarryOptions {
   readonly queue: WaitingQueue<Client, Lease | null>;
   /** Where backends come from. */
   readonly pool: Pool;
-  /** Where clients go in the end. */
-  readonly lingering: Lingering;
-  /** What they are told; empty texts where the protocol is unknown. */
-  readonly answers: Answers;
   /** What connects to backends. */
   readonly dialer: Dialer;
   /** How long a client waits while this machine lacks the means to connect, in milliseconds. */
@@ -46,6 +34,8 @@ export interface CarryOptions {
   readonly clock: Clock;
   /** Called with a client for whom no backend has room now; it is no longer this bridge's. */
   readonly onWait: (client: Client) => void;
+  /** Called with a client that is through, and how that came about: it is to be seen out. */
+  readonly onEnd: (client: Client, ending: Ending) => void;
   /** Called when this process or machine lacks the means to connect, with the reason. */
   readonly onExhausted: (state: string) => void;
 }
@@ -56,51 +46,54 @@ export async function carry(
   first: Lease | null,
   options: CarryOptions,
 ): Promise<void> {
-  const { pool, queue, lingering, answers, clock } = options;
+  const { pool, queue, onEnd, clock } = options;
   let lease: Lease | "wait" | null = first;
   let exhausted: GrowingPause | null = null;
   for (;;) {
-    if (lease === null) return lingering.close(client, answers.nobody);
+    if (lease === null) return onEnd(client, ENDING.nobody);
     if (lease === "wait") return options.onWait(client);
     const outcome = await attempt(client, lease, options);
-    if (outcome === "carried") return lingering.close(client);
-    if (outcome === "nobody") return lingering.close(client, answers.nobody);
+    if (typeof outcome === "object") return onEnd(client, outcome);
     queue.admit(); // There is room where the lease was.
     if (outcome === "exhausted") {
-      if (hasWaitedTooLong(client, options)) return lingering.close(client, answers.busy);
+      if (hasWaitedTooLong(client, options)) return onEnd(client, ENDING.exhausted);
       exhausted ??= new GrowingPause(clock);
       await exhausted.wait();
     } else if (outcome === "unasked") {
-      if (!await firstBytes(client, options)) return lingering.close(client);
+      if (!await firstBytes(client, options)) return onEnd(client, ENDING.leftEarly);
     }
-    if (client.closed) return;
+    if (client.closed) return onEnd(client, ENDING.drainTimeout);
     lease = pool.acquire(client);
   }
 }
 
 /**
- * What became of one try: the client was `carried`; `nobody` can serve it; this machine is
- * `exhausted`; the backend ended and was `unasked`, for the client had said nothing; or it `failed`
- * the client, who does not come back to it.
+ * What became of one try: the client was carried to its ending; this machine is `exhausted`; the
+ * backend ended and was `unasked`, for the client had said nothing; or it `failed` the client, who
+ * does not come back to it.
  */
-type Outcome = "carried" | "nobody" | "exhausted" | "unasked" | "failed";
+type Outcome = Ending | "exhausted" | "unasked" | "failed";
 
 async function attempt(client: Client, given: Lease, options: CarryOptions): Promise<Outcome> {
   using lease = given;
   const { backend } = lease;
+  const { passage } = client;
+  passage.leased(lease);
   let conn: Deno.TcpConn;
   try {
     conn = await options.dialer.dial(backend);
   } catch (error) {
-    return client.closed ? "carried" : connectFailure(error, { client, lease }, options);
+    if (client.closed) return ENDING.drainTimeout;
+    return connectFailure(error, { client, lease }, options);
   }
   lease.connected();
   const tunnel = new Tunnel({ client, backend: conn, observer: lease }, options.tunnel);
   const end = await tunnel.run();
   backend.bytesUp += tunnel.bytesUp;
   backend.bytesDown += tunnel.bytesDown;
-  if (end === "carried") return "carried";
-  if (end === "silent") return "nobody";
+  passage.bytesUp += tunnel.bytesUp;
+  passage.bytesDown += tunnel.bytesDown;
+  if (end !== "ended") return end;
   if (client.held > 0) return failedBy(backend, client);
   lease.unasked();
   return "unasked";

@@ -11,6 +11,7 @@
 import { plainIp } from "./address.ts";
 import { BUFFER_BYTES_MAX, type Buffers } from "./buffers.ts";
 import type { Backend } from "./backend.ts";
+import type { Passage } from "./passage.ts";
 import type { PoolClient } from "./pool.ts";
 import type { Member } from "./roster.ts";
 
@@ -27,6 +28,8 @@ export class Client implements Disposable, Member, PoolClient {
   readonly conn: Deno.TcpConn;
   /** When it was accepted, on the clock of the deadlines, in milliseconds. */
   readonly acceptedMs: number;
+  /** What becomes of it. */
+  readonly passage: Passage;
   /** The backends that have failed it. */
   tried: readonly Backend[] = NONE;
   /** How many bytes are held. */
@@ -41,9 +44,14 @@ export class Client implements Disposable, Member, PoolClient {
   #closed = false;
 
   /** Takes over the connection. */
-  constructor(conn: Deno.TcpConn, acceptedMs: number, buffers: Buffers) {
+  constructor(conn: Deno.TcpConn, { acceptedMs, passage, buffers }: {
+    readonly acceptedMs: number;
+    readonly passage: Passage;
+    readonly buffers: Buffers;
+  }) {
     this.conn = conn;
     this.acceptedMs = acceptedMs;
+    this.passage = passage;
     this.#buffers = buffers;
   }
 

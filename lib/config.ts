@@ -2,6 +2,7 @@
  * The settings: one table from which the command line is read, the help and the README's table
  * are printed, and in which every default and bound lives. Pure.
  */
+import { ACCESS_LOG_FORMATS, type AccessLogFormat } from "./access_log.ts";
 import { type Address, formatAddress, isSame, parseAddress } from "./address.ts";
 import type { BackendSettings } from "./backend.ts";
 import { parseBackend } from "./backend_argument.ts";
@@ -193,6 +194,11 @@ export const OPTIONS = {
     name: "drain-timeout",
     default: "30s",
     help: "how long what runs may go on after SIGTERM or SIGINT",
+  }),
+  accessLog: choice<AccessLogFormat>(ACCESS_LOG_FORMATS, {
+    name: "access-log",
+    default: "off",
+    help: "a line on stdout for each connection, or in http mode each request",
   }),
   logLevel: choice<LogLevel>(LOG_LEVELS, {
     name: "log-level",

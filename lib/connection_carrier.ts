@@ -6,28 +6,48 @@
  */
 import { Bridges } from "./bridge.ts";
 import type { Carrier, CarrierOptions, CarrierSnapshot } from "./carrier.ts";
-import { type Answers, carry, type CarryOptions } from "./carry.ts";
+import { carry, type CarryOptions } from "./carry.ts";
 import { Client } from "./client.ts";
 import { Dialer } from "./dial.ts";
+import { ENDING, type Ending } from "./ending.ts";
 import type { Lease } from "./lease.ts";
 import { Lingering } from "./lingering.ts";
 import { log } from "./log.ts";
+import { Passage } from "./passage.ts";
 import { Roster } from "./roster.ts";
 import { WaitingQueue } from "./waiting_queue.ts";
 
-const ENCODER = new TextEncoder();
-const HTTP_ANSWERS: Answers = {
-  nobody: ENCODER.encode("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"),
-  busy: ENCODER.encode(
-    "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n",
-  ),
-};
-const NO_ANSWERS: Answers = { nobody: new Uint8Array(0), busy: new Uint8Array(0) };
+/** What the balancer itself says to a client. */
+interface Answer {
+  readonly status: number;
+  readonly bytes: Uint8Array;
+}
+
+/** No backend can be had. */
+const NOBODY = answer(500, "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n");
+/** Too many wait, or one waited for too long. */
+const BUSY = answer(
+  503,
+  "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n",
+);
+/** How clients that end like that are told so, where the protocol is HTTP. */
+const ANSWERS: ReadonlyMap<Ending, Answer> = new Map<Ending, Answer>([
+  [ENDING.nobody, NOBODY],
+  [ENDING.firstByteTimeout, NOBODY],
+  [ENDING.queueFull, BUSY],
+  [ENDING.queueTimeout, BUSY],
+  [ENDING.exhausted, BUSY],
+]);
+/** Those that nobody waits for any more. */
+const AT_ONCE: ReadonlySet<Ending> = new Set([
+  ENDING.leftEarly,
+  ENDING.drainTimeout,
+  ENDING.defect,
+]);
 
 /** Carries whole connections. */
 export class ConnectionCarrier implements Carrier {
   readonly #options: CarrierOptions;
-  readonly #answers: Answers;
   readonly #queue: WaitingQueue<Client, Lease | null>;
   readonly #lingering: Lingering;
   readonly #bridges: Bridges<Client, Lease | null>;
@@ -38,13 +58,12 @@ export class ConnectionCarrier implements Carrier {
   constructor(options: CarrierOptions) {
     const { config, pool, deadlines } = options;
     this.#options = options;
-    this.#answers = config.mode === "tcp" ? NO_ANSWERS : HTTP_ANSWERS;
     this.#queue = new WaitingQueue({
       lengthMax: config.queueMax,
       timeoutMs: config.queueTimeoutMs,
       deadlines,
       admit: (client) => pool.acquire(client),
-      onTimeout: (client) => this.#turnAway(client),
+      onTimeout: (client) => this.#turnAway(client, ENDING.queueTimeout),
     });
     this.#lingering = new Lingering({
       timeoutMs: config.lingerTimeoutMs,
@@ -65,11 +84,12 @@ export class ConnectionCarrier implements Carrier {
 
   /** Takes in a new connection, which is the carrier's from now on. */
   receive(conn: Deno.TcpConn): void {
-    const { deadlines, buffers } = this.#options;
-    const client = new Client(conn, deadlines.now, buffers);
+    const { deadlines, buffers, clock } = this.#options;
+    const passage = new Passage(conn.remoteAddr, clock.now());
+    const client = new Client(conn, { acceptedMs: deadlines.now, passage, buffers });
     this.#bridges.prepare();
     const place = this.#queue.offer(client);
-    if (place === "full") this.#turnAway(client);
+    if (place === "full") this.#turnAway(client, ENDING.queueFull);
     if (place === "waits") this.#watchWaiting(client);
   }
 
@@ -100,7 +120,8 @@ export class ConnectionCarrier implements Carrier {
     const left = this.#left;
     if (left > 0) log.warning("Closing {left} clients that are not finished", { left });
     this.#queue.close();
-    for (const client of this.#queue.drop()) client[Symbol.dispose]();
+    for (const client of this.#queue.drop()) this.#end(client, ENDING.drainTimeout);
+    for (const { passage } of this.#carried) passage.end(ENDING.drainTimeout);
     // Connects, tunnels and lingering closes end as if their time were over, and their clients with
     // them: a tunnel that only waits for its backend would not notice that the client is closed.
     this.#options.deadlines.expireAll();
@@ -119,10 +140,9 @@ export class ConnectionCarrier implements Carrier {
       carry: (client, lease) => carry(client, lease, options),
       onTake: (client) => {
         this.#carried.add(client);
-        this.#options.onRequest();
+        if (client.passage.attempts === 0) this.#options.onRequest(); // Not one that had to wait again.
       },
-      onLeave: (client) => this.#carried.delete(client),
-      onDefect: (client) => client[Symbol.dispose](),
+      onDefect: (client) => this.#end(client, ENDING.defect),
     });
   }
 
@@ -131,8 +151,6 @@ export class ConnectionCarrier implements Carrier {
     return {
       queue: this.#queue,
       pool,
-      lingering: this.#lingering,
-      answers: this.#answers,
       dialer: new Dialer({ timeoutMs: config.connectTimeoutMs, deadlines }),
       exhaustedTimeoutMs: config.queueTimeoutMs,
       tunnel: {
@@ -145,7 +163,9 @@ export class ConnectionCarrier implements Carrier {
       },
       deadlines,
       clock,
+      onEnd: (client, ending) => this.#end(client, ending),
       onWait: (client) => {
+        this.#carried.delete(client);
         this.#queue.giveBack(client);
         this.#watchWaiting(client);
       },
@@ -158,11 +178,28 @@ export class ConnectionCarrier implements Carrier {
     const waits = (): boolean => this.#queue.has(client);
     // In tcp mode a client that never says anything may still wait for what the backend says.
     if (!await client.hangsUp(waits, { mayBeMute: this.#options.config.mode === "tcp" })) return;
-    if (this.#queue.leave(client)) client[Symbol.dispose]();
+    if (this.#queue.leave(client)) this.#end(client, ENDING.leftEarly);
   }
 
-  #turnAway(client: Client): void {
+  #turnAway(client: Client, ending: Ending): void {
     this.#turnedAway++;
-    this.#lingering.close(client, this.#answers.busy);
+    this.#end(client, ending);
   }
+
+  /** Sees out a client that is through; called once for each. */
+  #end(client: Client, ending: Ending): void {
+    const { config, journal } = this.#options;
+    const { passage } = client;
+    this.#carried.delete(client);
+    passage.end(ending);
+    const said = config.mode === "bridge" && !client.closed ? ANSWERS.get(ending) : undefined;
+    passage.status = said?.status ?? 0;
+    journal.ended(passage);
+    if (AT_ONCE.has(ending)) client[Symbol.dispose]();
+    else this.#lingering.close(client, said?.bytes);
+  }
+}
+
+function answer(status: number, text: string): Answer {
+  return { status, bytes: new TextEncoder().encode(text) };
 }

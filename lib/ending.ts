@@ -125,3 +125,9 @@ export const ENDING = {
 
 /** All of them, in the order of the docs. */
 export const ENDINGS: readonly Ending[] = Object.values(ENDING);
+
+/** The README's table of endings, in Markdown. */
+export function endingsTable(): string {
+  const rows = ENDINGS.map(({ word, by, help }) => `| \`${word}\` | ${by} | ${help} |`);
+  return ["| End | By | What it means |", "| --- | --- | --- |", ...rows].join("\n");
+}

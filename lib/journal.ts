@@ -37,9 +37,6 @@ export class Journal {
   ended(passage: Passage): void {
     const nowMs = this.#clock.now();
     const { backend, arrivedMs, attempts, connectMs, answeredMs } = passage;
-    const { place } = passage.ending ?? ENDING.defect;
-    const endings = backend?.endings ?? this.endings;
-    endings[place] = (endings[place] ?? 0) + 1;
     if (attempts > 0) this.waited.observe(passage.leasedMs - arrivedMs);
     if (attempts > 1) this.failovers += attempts - 1;
     if (connectMs > 0) this.connected.observe(connectMs);
@@ -48,6 +45,18 @@ export class Journal {
       backend?.answered.observe(answeredMs - arrivedMs);
     }
     this.lasted.observe(nowMs - arrivedMs);
+    this.#count(passage, nowMs);
+  }
+
+  /** The same for a client who asked for nothing: the time that it took to do so is no measure. */
+  unasked(passage: Passage): void {
+    this.#count(passage, this.#clock.now());
+  }
+
+  #count(passage: Passage, nowMs: number): void {
+    const { place } = passage.ending ?? ENDING.defect;
+    const endings = passage.backend?.endings ?? this.endings;
+    endings[place] = (endings[place] ?? 0) + 1;
     this.#onPassage?.(passage, nowMs);
   }
 }

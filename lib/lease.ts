@@ -47,7 +47,7 @@ export class Lease implements Disposable {
     return this.#reason;
   }
 
-  /** How long connecting took, in milliseconds; 0 while there is no connection. */
+  /** How long connecting took, in milliseconds; 0 where there is no connection, or one was kept. */
   get connectMs(): number {
     return this.#connectMs;
   }

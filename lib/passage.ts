@@ -26,16 +26,10 @@ export class Passage {
   readonly arrivedMs: number;
   /** What it asks for, in http mode; null where no head was understood. */
   readonly request: RequestLine | null;
-  /** The backend that had it last. */
-  backend: Backend | null = null;
-  /** How many backends it was given to; the same one again after it returned to the queue counts. */
+  /** How often it was given to a backend. */
   attempts = 0;
-  /** When it was given to the first of them; NaN: never. */
+  /** When that was for the first time; NaN: never. */
   leasedMs: number = NaN;
-  /** How long connecting to the last of them took; NaN: there was no connection. 0: one was kept. */
-  connectMs: number = NaN;
-  /** When the first byte of an answer came; NaN: never. */
-  answeredMs: number = NaN;
   /** The status of the answer, in http mode or where it is the balancer's own; 0: not known. */
   status = 0;
   /** Bytes of the client that were sent to backends; in http mode of its body. */
@@ -44,6 +38,8 @@ export class Passage {
   bytesDown = 0;
   /** How it ended; null while it goes on. */
   ending: Ending | null = null;
+  /** What it knows of the backend that had it last. */
+  #lease: Lease | null = null;
 
   /** It has just come. */
   constructor(client: Deno.NetAddr, arrivedMs: number, request: RequestLine | null = null) {
@@ -54,9 +50,23 @@ export class Passage {
 
   /** It is given to a backend. */
   leased(lease: Lease): void {
-    this.backend = lease.backend;
+    this.#lease = lease;
     if (this.attempts++ === 0) this.leasedMs = lease.sinceMs;
-    this.connectMs = NaN;
+  }
+
+  /** The backend that had it last; null: none did. */
+  get backend(): Backend | null {
+    return this.#lease?.backend ?? null;
+  }
+
+  /** How long connecting to that one took; 0: a connection was kept, or there was none. */
+  get connectMs(): number {
+    return this.#lease?.connectMs ?? 0;
+  }
+
+  /** When the first byte of its answer came; NaN: never. */
+  get answeredMs(): number {
+    return this.#lease?.answeredMs ?? NaN;
   }
 
   /** It ends like that; only the first word counts. */

@@ -1,7 +1,9 @@
 /** The program: command line to exit code. What `main.ts` runs. */
 import denoJson from "../deno.json" with { type: "json" };
+import { AccessLog, type AccessLogFormat } from "./access_log.ts";
 import { Balancer } from "./balancer.ts";
 import { parseCommandLine, usage } from "./cli.ts";
+import { systemClock } from "./clock.ts";
 import { type Config, ConfigError } from "./config.ts";
 import { BalancerError } from "./errors.ts";
 import { log, startLog } from "./log.ts";
@@ -25,10 +27,13 @@ export async function run(args: readonly string[]): Promise<number> {
 
 async function serve(config: Config): Promise<number> {
   await using _log = await startLog({ level: config.logLevel, format: config.logFormat });
+  await using accessLog = openAccessLog(config.accessLog);
   using signals = new StopSignals();
   let balancer: Balancer;
   try {
-    balancer = new Balancer(config);
+    balancer = new Balancer(config, {
+      onPassage: accessLog && ((passage, endedMs) => accessLog.write(passage, endedMs)),
+    });
   } catch (error) {
     if (!(error instanceof BalancerError)) throw error;
     return complain(error.message, EXIT.failed);
@@ -37,6 +42,11 @@ async function serve(config: Config): Promise<number> {
   log.info("Asked to stop: accepting no more clients; once more to end now");
   await Promise.race([balancer.stop(), signals.second]);
   return EXIT.ok;
+}
+
+function openAccessLog(format: AccessLogFormat): AccessLog | null {
+  if (format === "off") return null;
+  return new AccessLog({ format, output: Deno.stdout, clock: systemClock, date: Date.now });
 }
 
 function print(text: string): number {

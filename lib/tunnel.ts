@@ -17,13 +17,11 @@
 import type { Buffers } from "./buffers.ts";
 import type { Client } from "./client.ts";
 import type { Deadlines, Expiring } from "./deadlines.ts";
+import { ENDING, type Ending } from "./ending.ts";
 import { hasWholeHead, isSafeToResend } from "./resend.ts";
 
-/**
- * What became of it: `carried` to its end; the backend `ended` before its first byte, and another
- * may be tried; the backend stayed `silent` for too long after a request.
- */
-export type TunnelEnd = "carried" | "ended" | "silent";
+/** How the client was carried to its end; or the backend `ended` early, and another may be tried. */
+export type TunnelEnd = Ending | "ended";
 
 /** Who is told how an exchange begins. */
 export interface TunnelObserver {
@@ -79,8 +77,10 @@ export class Tunnel implements Expiring {
   /** Has the answer begun? */
   #answered = false;
   #backendEnded = false;
-  /** Did the deadline of the first byte pass? */
-  #silent = false;
+  /** Did it end by breaking its connection? */
+  #broke = false;
+  /** What ended it from within: a deadline, or a connection that broke. */
+  #ending: Ending | null = null;
   /** Was anything written to the backend, or is it being written? */
   #asked = false;
   /** Were bytes of the client dropped before the answer began? */
@@ -106,12 +106,12 @@ export class Tunnel implements Expiring {
     this.#options.deadlines.watch(this);
     const up = this.#up();
     const end = await this.#down();
-    if (end === "carried") await up;
+    if (end !== "ended" && end !== ENDING.firstByteTimeout) await up;
     this.#over = true;
     this.#options.deadlines.unwatch(this);
     this.#backend[Symbol.dispose]();
     if (!this.#client.receiving) await up;
-    return end;
+    return end === "ended" ? end : this.#ending ?? end;
   }
 
   /**
@@ -126,9 +126,12 @@ export class Tunnel implements Expiring {
 
   /** Gives up the backend alone if it owes an answer, else both sides. */
   expire(): void {
-    this.#silent = this.#owesAnswer();
-    if (this.#silent) this.#backend[Symbol.dispose]();
-    else this.#close();
+    if (this.#owesAnswer()) {
+      this.#ending ??= ENDING.firstByteTimeout;
+      this.#backend[Symbol.dispose]();
+    } else {
+      this.#close(this.#backendEnded ? ENDING.lingerTimeout : ENDING.idleTimeout);
+    }
   }
 
   #owesAnswer(): boolean {
@@ -160,24 +163,37 @@ export class Tunnel implements Expiring {
       }
     } catch {
       // A backend that breaks the connection has ended; a client that does leaves nobody to serve.
-      if (writing) this.#close();
+      if (writing) this.#close(ENDING.clientBroke);
+      else this.#broke = true;
     }
     buffers.give(buffer);
     this.#backendEnded = true;
     this.#activeMs = deadlines.now;
     if (this.#isFailure()) this.#observer.dropped(this.#failure());
     const end = this.#end();
-    if (end === "carried" && !this.#client.ended && !this.#client.closed) {
-      await conn.closeWrite().catch(() => this.#close()); // The client broke the connection.
+    const goesOn = end === "ended" || end === ENDING.firstByteTimeout;
+    if (!goesOn && !this.#client.ended && !this.#client.closed) {
+      // Whoever breaks the connection now has its whole answer.
+      await conn.closeWrite().catch(() => this.#close(ENDING.servedClient));
     }
     return end;
   }
 
   /** What the backend's end means. */
   #end(): TunnelEnd {
-    if (this.#answered || this.#client.closed) return "carried";
-    if (this.#silent) return "silent";
-    return this.#options.http && !this.#forgot && this.#isSafe() ? "ended" : "carried";
+    if (this.#ending !== null) return this.#ending;
+    const { ended, closed } = this.#client;
+    if (this.#answered) {
+      if (this.#broke) return ENDING.backendBroke;
+      return ended ? ENDING.servedClient : ENDING.served;
+    }
+    if (closed) return ENDING.leftEarly;
+    if (this.#options.http) {
+      return !this.#forgot && this.#isSafe() ? "ended" : ENDING.unanswered;
+    }
+    // Not every protocol has answers.
+    if (!ended || this.#broke) return ENDING.unanswered;
+    return this.#asked ? ENDING.servedClient : ENDING.leftEarly;
   }
 
   /**
@@ -188,12 +204,12 @@ export class Tunnel implements Expiring {
   #isFailure(): boolean {
     if (this.#answered || this.#client.closed || !this.#asked) return false;
     if (this.#options.http) return this.#forgot || hasWholeHead(this.#client.heldFrom(0));
-    return this.#silent || !this.#client.ended;
+    return this.#ending === ENDING.firstByteTimeout || !this.#client.ended;
   }
 
   #failure(): string {
     const { firstByteTimeoutMs } = this.#options;
-    return this.#silent
+    return this.#ending === ENDING.firstByteTimeout
       ? `no first byte within ${firstByteTimeoutMs / 1000}s`
       : "connection ended before the first byte";
   }
@@ -213,7 +229,7 @@ export class Tunnel implements Expiring {
     } catch {
       // A backend that takes no more has ended, which the other direction sees and judges. A client
       // that broke the connection, or was closed from this side, leaves nobody to serve.
-      if (!this.#sending && !this.#over) this.#close();
+      if (!this.#sending && !this.#over) this.#close(ENDING.clientBroke);
     }
   }
 
@@ -270,7 +286,9 @@ export class Tunnel implements Expiring {
     }
   }
 
-  #close(): void {
+  #close(ending: Ending): void {
+    const isEarly = ending === ENDING.clientBroke && !this.#answered;
+    this.#ending ??= isEarly ? ENDING.leftEarly : ending;
     this.#client[Symbol.dispose]();
     this.#backend[Symbol.dispose]();
   }

@@ -75,6 +75,7 @@ Deno.test("parseCommandLine: every option of the table sets what it names", () =
     policy: "round-robin",
     health: "http",
     healthPath: "/up",
+    accessLog: "json",
     logLevel: "error",
     logFormat: "json",
     sticky: "id",

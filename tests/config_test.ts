@@ -71,6 +71,7 @@ Deno.test("makeConfig: without settings, everything has the default that is docu
     queueMax: 10_000,
     queueTimeoutMs: 30_000,
     drainTimeoutMs: 30_000,
+    accessLog: "off",
     logLevel: "info",
     logFormat: "text",
   });

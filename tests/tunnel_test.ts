@@ -2,6 +2,8 @@
 import { Buffers } from "../lib/buffers.ts";
 import { Client } from "../lib/client.ts";
 import { Deadlines } from "../lib/deadlines.ts";
+import { ENDING } from "../lib/ending.ts";
+import { Passage } from "../lib/passage.ts";
 import { Tunnel, type TunnelEnd } from "../lib/tunnel.ts";
 import { assertEquals } from "./support/assert.ts";
 import { FakeClock } from "./support/fake_clock.ts";
@@ -75,7 +77,9 @@ class Bench implements Disposable {
 
   constructor() {
     const buffers = new Buffers();
-    const client = new Client(this.client as unknown as Deno.TcpConn, 0, buffers);
+    const passage = new Passage({ transport: "tcp", hostname: "127.0.0.1", port: 1 }, 0);
+    const conn = this.client as unknown as Deno.TcpConn;
+    const client = new Client(conn, { acceptedMs: 0, passage, buffers });
     const ends = {
       client,
       backend: this.backend as unknown as Deno.TcpConn,
@@ -131,7 +135,7 @@ Deno.test("Tunnel: a POST that is being written when the backend ends is not for
   await bench.settle();
   bench.client.receive(null);
   await bench.settle();
-  assertEquals(bench.end, "carried");
+  assertEquals(bench.end, ENDING.unanswered);
 });
 
 Deno.test("Tunnel: a backend that ends before anything is written to it may be replaced", async () => {
@@ -146,7 +150,7 @@ Deno.test("Tunnel: a backend that is silent after a request is given up, the cli
   using bench = new Bench();
   bench.client.receive(GET);
   await bench.clock.advance(2000);
-  assertEquals(bench.end, "silent");
+  assertEquals(bench.end, ENDING.firstByteTimeout);
   assertEquals([bench.backend.isClosed, bench.client.isClosed], [true, false]);
 });
 
@@ -160,5 +164,5 @@ Deno.test("Tunnel: after the answer has begun, nothing makes it start again", as
   await bench.settle();
   bench.client.receive(null);
   await bench.settle();
-  assertEquals([bench.end, bench.client.written], ["carried", "HTTP/1.1 200 OK\r\n\r\n"]);
+  assertEquals([bench.end, bench.client.written], [ENDING.served, "HTTP/1.1 200 OK\r\n\r\n"]);
 });

@@ -3,6 +3,8 @@
  * is carried by a bridge. Made by the session, which waits until it is settled.
  */
 import type { Backend } from "../backend.ts";
+import type { Ending } from "../ending.ts";
+import type { Passage } from "../passage.ts";
 import type { PoolClient } from "../pool.ts";
 import type { Member } from "../roster.ts";
 import { listOf, type RequestBody } from "./framing.ts";
@@ -22,14 +24,11 @@ const IDEMPOTENT: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * What became of a request: it was `answered`, and the client may send another; it was `answered`
- * and the connection is to end; it is to be told that status; or the client is gone, or is not to be
- * believed to have a whole answer, so the connection is `cut`.
+ * What follows for the client: it has its answer and may send another request (`keep`), or none
+ * (`end`); it is to be told a status; or it is gone, or is not to be believed to have a whole answer,
+ * so its connection is `cut`.
  */
-export type Settlement =
-  | { readonly how: "answered"; readonly keeps: boolean }
-  | { readonly how: "status"; readonly status: ErrorStatus }
-  | { readonly how: "cut" };
+export type Settlement = "keep" | "end" | "cut" | ErrorStatus;
 
 /** What clients are told when they cannot be served (RFC 9110, 15.5 and 15.6). */
 export type ErrorStatus = 400 | 408 | 414 | 431 | 501 | 502 | 503 | 504 | 505;
@@ -48,6 +47,8 @@ export class ClientRequest implements PoolClient, Member {
   readonly session: Session;
   /** What it says. */
   readonly head: RequestHead;
+  /** What becomes of it. */
+  readonly passage: Passage;
   /** How its body comes. */
   readonly framing: RequestBody;
   /** Does the client keep its connection open? */
@@ -59,13 +60,15 @@ export class ClientRequest implements PoolClient, Member {
   readonly #settle: (settlement: Settlement) => void;
 
   /** Takes in a head that was read. */
-  constructor(session: Session, { head, framing, keepsAlive }: {
+  constructor(session: Session, { head, passage, framing, keepsAlive }: {
     readonly head: RequestHead;
+    readonly passage: Passage;
     readonly framing: RequestBody;
     readonly keepsAlive: boolean;
   }) {
     this.session = session;
     this.head = head;
+    this.passage = passage;
     this.framing = framing;
     this.keepsAlive = keepsAlive;
     this.asksUpgrade = framing === "none" && asksUpgrade(head);
@@ -85,7 +88,9 @@ export class ClientRequest implements PoolClient, Member {
   }
 
   /** Ends it; only the first time counts. */
-  settle(settlement: Settlement): void {
+  settle(settlement: Settlement, ending: Ending): void {
+    if (typeof settlement === "number" && !this.session.closed) this.passage.status = settlement;
+    this.passage.end(ending);
     this.#settle(settlement);
   }
 }

@@ -1,5 +1,6 @@
 /** What clients are told in http mode when there is no answer of a backend. */
 import type { ErrorStatus } from "./client_request.ts";
+import type { DateHeader } from "./date_header.ts";
 
 /** Words for people (RFC 9110, 15.5 and 15.6). */
 const REASONS: Readonly<Record<ErrorStatus, string>> = {
@@ -15,16 +16,19 @@ const REASONS: Readonly<Record<ErrorStatus, string>> = {
 };
 
 const ENCODER = new TextEncoder();
-const ANSWERS = new Map<number, Uint8Array<ArrayBuffer>>();
 
-/** The answer, after which the connection ends. */
-export function errorAnswer(status: ErrorStatus): Uint8Array<ArrayBuffer> {
-  let answer = ANSWERS.get(status);
-  if (answer === undefined) {
-    const retry = status === 503 ? "Retry-After: 1\r\n" : "";
-    const head = `HTTP/1.1 ${status} ${REASONS[status]}\r\n`;
-    answer = ENCODER.encode(`${head}${retry}Content-Length: 0\r\nConnection: close\r\n\r\n`);
-    ANSWERS.set(status, answer);
-  }
-  return answer;
+/** The answer, after which the connection ends. It has a date (RFC 9110, 6.6.1). */
+export function errorAnswer(status: ErrorStatus, date: DateHeader): Uint8Array<ArrayBuffer> {
+  const retry = status === 503 ? ["Retry-After: 1"] : [];
+  return ENCODER.encode(
+    [
+      `HTTP/1.1 ${status} ${REASONS[status]}`,
+      `Date: ${date.get().value}`,
+      ...retry,
+      "Content-Length: 0",
+      "Connection: close",
+      "",
+      "",
+    ].join("\r\n"),
+  );
 }

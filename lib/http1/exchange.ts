@@ -12,6 +12,7 @@
  */
 import type { Buffers } from "../buffers.ts";
 import type { Deadlines, Expiring } from "../deadlines.ts";
+import { ENDING } from "../ending.ts";
 import type { BackendConnection } from "./backend_connection.ts";
 import type { Encoding } from "./accept_encoding.ts";
 import { planAnswer } from "./answer_plan.ts";
@@ -116,6 +117,8 @@ export class Exchange implements Expiring, BodyObserver {
   keepsBackend = false;
   /** For how long the backend says that it keeps its connection open, in its own words. */
   keepAliveHeaders: ResponseHead["headers"] = [];
+  /** Has the backend sent a good head? */
+  answered = false;
   /** Bytes of the body that were sent to the backend. */
   bytesUp = 0;
   /** Bytes of the answer's body that were sent to the client. */
@@ -132,13 +135,13 @@ export class Exchange implements Expiring, BodyObserver {
   #phase: "asking" | "answering" | "upgraded" = "asking";
   /** Has the backend sent anything at all? */
   #heard = false;
-  /** Has it sent a good head? */
-  #answered = false;
   #interims = 0;
   /** Is a head being written to the client? */
   #isWritingDown = false;
   /** Has it ended an upgraded connection? */
   #backendEnded = false;
+  /** Or had the client ended before it? */
+  #clientEndedFirst = false;
   /** Is the whole request sent? */
   #sent = false;
   #upMover: BodyMover | null = null;
@@ -189,9 +192,13 @@ export class Exchange implements Expiring, BodyObserver {
 
   /** Gives it up, and says through whose fault. */
   expire(): void {
-    if (this.#phase !== "asking" || this.#isWritingDown) return this.#judge("cut");
+    if (this.#phase !== "asking" || this.#isWritingDown) {
+      this.#request.passage.end(this.#backendEnded ? ENDING.lingerTimeout : ENDING.idleTimeout);
+      return this.#judge("cut");
+    }
     if (!this.#sent && this.#session.receiving) return this.#judge("slow client");
     const { firstByteTimeoutMs, idleTimeoutMs } = this.#options;
+    if (!this.#sent) this.#request.passage.end(ENDING.idleTimeout);
     this.reason = this.#sent
       ? `no first byte within ${firstByteTimeoutMs / 1000}s`
       : `it took nothing of the request for ${idleTimeoutMs / 1000}s`;
@@ -336,8 +343,9 @@ export class Exchange implements Expiring, BodyObserver {
     if (head.status < 200 && ++this.#interims > INTERIMS_MAX) {
       return Promise.resolve(this.#malformed("too many interim answers"));
     }
-    if (!this.#answered) this.#observer.answered();
-    this.#answered = true;
+    if (!this.answered) this.#observer.answered();
+    this.answered = true;
+    this.#request.passage.status = head.status;
     if (head.status === 101) return this.#upgrade(head);
     return head.status >= 200 ? this.#answer(head, body) : this.#sendInterim(head);
   }
@@ -462,19 +470,25 @@ export class Exchange implements Expiring, BodyObserver {
       this.#passOn(down, session.conn),
     ]);
     this.bytesDown += down.bytes;
+    if (this.#clientEndedFirst) this.#request.passage.end(ENDING.servedClient);
     return "answered";
   }
 
   /** Moves one direction to its end, and passes that on as a half-close. */
   async #passOn(mover: BodyMover, sink: Deno.TcpConn): Promise<void> {
-    const { end } = await mover.run();
-    if (sink === this.#session.conn) this.#backendEnded = true;
+    const isDown = sink === this.#session.conn;
+    const result = await mover.run();
+    if (isDown) this.#backendEnded = true;
+    else this.#clientEndedFirst = !this.#backendEnded;
     this.active();
     try {
-      if (end !== "complete") throw new Deno.errors.ConnectionReset();
+      if (result.end !== "complete") throw new Deno.errors.ConnectionReset();
       await sink.closeWrite();
     } catch {
-      this.#judge("cut"); // One side broke its connection: there is nothing left to say to the other.
+      // One side broke its connection: there is nothing left to say to the other.
+      const isClients = isDown === (result.end !== "broken" || result.side === "sink");
+      this.#request.passage.end(isClients ? ENDING.clientBroke : ENDING.backendBroke);
+      this.#judge("cut");
     }
   }
 }

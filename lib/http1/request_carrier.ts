@@ -13,13 +13,14 @@ import { AHEAD_BYTES_MAX } from "../client.ts";
 import { GrowingPause } from "../clock.ts";
 import { connectFailure, failedBy } from "../connect_failure.ts";
 import { Dialer } from "../dial.ts";
+import { ENDING, type Ending } from "../ending.ts";
 import type { Lease } from "../lease.ts";
 import { Lingering } from "../lingering.ts";
 import { log } from "../log.ts";
 import { Roster } from "../roster.ts";
 import { WaitingQueue } from "../waiting_queue.ts";
 import { BackendConnection } from "./backend_connection.ts";
-import type { ClientRequest, ErrorStatus } from "./client_request.ts";
+import type { ClientRequest } from "./client_request.ts";
 import { loadZlib, type Zlib } from "./compressor.ts";
 import { DateHeader } from "./date_header.ts";
 import { Exchange, type ExchangeEnd, type ExchangeOptions } from "./exchange.ts";
@@ -51,7 +52,7 @@ export class RequestCarrier implements Carrier {
 
   /** Requests wait until {@linkcode open}. */
   constructor(options: CarrierOptions) {
-    const { config, pool, deadlines, buffers } = options;
+    const { config, pool, deadlines, buffers, clock, journal } = options;
     this.#options = options;
     this.#queue = new WaitingQueue({
       lengthMax: config.queueMax,
@@ -61,7 +62,7 @@ export class RequestCarrier implements Carrier {
         request.prefers = this.#sticky?.backendOf(request.head.headers, pool.backends) ?? null;
         return pool.acquire(request);
       },
-      onTimeout: (request) => this.#turnAway(request),
+      onTimeout: (request) => this.#turnAway(request, ENDING.queueTimeout),
     });
     this.#lingering = new Lingering({
       timeoutMs: config.lingerTimeoutMs,
@@ -71,13 +72,21 @@ export class RequestCarrier implements Carrier {
     this.#idle = new IdleConnections({ timeoutMs: config.backendKeepAliveMs, deadlines });
     this.#retries = new RetryBudget(() => deadlines.now);
     this.#bridges = this.#makeBridges();
+    const date = new DateHeader(Date.now);
     this.#sessionOptions = {
       headTimeoutMs: config.headTimeoutMs,
       keepAliveTimeoutMs: config.keepAliveTimeoutMs,
       isTrusted: (ip) => config.trustProxy.isTrusted(ip),
       deadlines,
       buffers,
+      clock,
+      date,
+      journal,
       onRequest: (request) => this.#take(request),
+      onSettled: (request) => {
+        this.#carried.delete(request);
+        journal.ended(request.passage);
+      },
       onLeave: (session, lastBytes) => this.#leave(session, lastBytes),
     };
     this.#exchangeOptions = {
@@ -86,7 +95,7 @@ export class RequestCarrier implements Carrier {
       upgradedIdleTimeoutMs: config.upgradedIdleTimeoutMs,
       lingerTimeoutMs: config.lingerTimeoutMs,
       defaultHost: "localhost",
-      date: new DateHeader(Date.now),
+      date,
       deadlines,
       buffers,
     };
@@ -151,7 +160,8 @@ export class RequestCarrier implements Carrier {
   cut(): void {
     const left = this.#sessions.size + this.#lingering.size;
     if (left > 0) log.warning("Closing {left} clients that are not finished", { left });
-    for (const request of this.#queue.drop()) request.settle({ how: "cut" });
+    for (const request of this.#queue.drop()) request.settle("cut", ENDING.drainTimeout);
+    for (const { passage } of this.#carried) passage.end(ENDING.drainTimeout);
     this.#options.deadlines.expireAll();
     for (const session of this.#sessions) session[Symbol.dispose]();
   }
@@ -159,7 +169,7 @@ export class RequestCarrier implements Carrier {
   #take(request: ClientRequest): void {
     this.#bridges.prepare();
     const place = this.#queue.offer(request);
-    if (place === "full") this.#turnAway(request);
+    if (place === "full") this.#turnAway(request, ENDING.queueFull);
     if (place === "waits") this.#watchWaiting(request);
   }
 
@@ -170,11 +180,11 @@ export class RequestCarrier implements Carrier {
       carry: (request, lease) => this.#carry(request, lease),
       onTake: (request) => {
         this.#carried.add(request);
+        if (request.passage.attempts > 0) return; // It had to wait again.
         this.#retries.request();
         this.#options.onRequest();
       },
-      onLeave: (request) => this.#carried.delete(request),
-      onDefect: (request) => request.settle({ how: "cut" }),
+      onDefect: (request) => request.settle("cut", ENDING.defect),
     });
   }
 
@@ -186,13 +196,13 @@ export class RequestCarrier implements Carrier {
         await reader.fill();
       }
     } catch {
-      if (this.#queue.leave(request)) request.settle({ how: "cut" });
+      if (this.#queue.leave(request)) request.settle("cut", ENDING.leftEarly);
     }
   }
 
-  #turnAway(request: ClientRequest): void {
+  #turnAway(request: ClientRequest, ending: Ending): void {
     this.#turnedAway++;
-    request.settle({ how: "status", status: 503 });
+    request.settle(503, ending);
   }
 
   #leave(session: Session, lastBytes: Uint8Array): void {
@@ -209,9 +219,10 @@ export class RequestCarrier implements Carrier {
     for (;;) {
       if (lease === null) {
         // Nobody is there, or nobody is left that has not failed it (RFC 9110, 15.6.3 and 15.6.4).
-        return request.settle({ how: "status", status: request.tried.length > 0 ? 502 : 503 });
+        return request.settle(request.tried.length > 0 ? 502 : 503, ENDING.nobody);
       }
       if (lease === "wait") {
+        this.#carried.delete(request);
         this.#queue.giveBack(request);
         this.#watchWaiting(request);
         return;
@@ -220,11 +231,13 @@ export class RequestCarrier implements Carrier {
       if (outcome === "settled") return;
       this.#queue.admit(); // There is room where the lease was.
       if (outcome === "exhausted") {
-        if (deadlines.now - startedMs >= config.queueTimeoutMs) return this.#turnAway(request);
+        if (deadlines.now - startedMs >= config.queueTimeoutMs) {
+          return this.#turnAway(request, ENDING.exhausted);
+        }
         exhausted ??= new GrowingPause(clock);
         await exhausted.wait();
       }
-      if (request.session.closed) return request.settle({ how: "cut" });
+      if (request.session.closed) return request.settle("cut", ENDING.leftEarly);
       lease = pool.acquire(request);
     }
   }
@@ -232,21 +245,25 @@ export class RequestCarrier implements Carrier {
   async #attempt(request: ClientRequest, given: Lease): Promise<Outcome> {
     using lease = given;
     const { backend } = lease;
+    request.passage.leased(lease);
     for (let kept = this.#idle.take(backend);; kept = null) {
       let connection = kept;
       try {
-        connection ??= await this.#connect(backend);
+        if (connection === null) {
+          connection = await this.#connect(backend);
+          lease.connected();
+        }
       } catch (error) {
         return connectFailure(error, { client: request, lease }, this.#options);
       }
       const exchange = this.#begin(request, { lease, connection });
       const end = await exchange.run();
-      this.#putAway(exchange, { backend, connection });
+      this.#putAway(exchange, { request, backend, connection });
       // A connection that the backend gave up while it was idle is no failure of the backend.
       const isStale = kept !== null && end === "unanswered";
       if (!isStale) return this.#judge(request, { lease, exchange, end });
       if (!request.isRepeatable) {
-        request.settle({ how: "status", status: 502 });
+        request.settle(502, ENDING.unanswered);
         return "settled";
       }
       lease.restart();
@@ -264,7 +281,6 @@ export class RequestCarrier implements Carrier {
     { lease, connection }: { lease: Lease; connection: BackendConnection },
   ): Exchange {
     const { backend } = lease;
-    lease.connected();
     const cookie = request.prefers === backend
       ? null
       : this.#sticky?.setCookieHeader(backend, { secure: false }) ?? null;
@@ -275,10 +291,18 @@ export class RequestCarrier implements Carrier {
   /** Behind an exchange: counts what was carried, and keeps the connection for the next, or closes it. */
   #putAway(
     exchange: Exchange,
-    { backend, connection }: { backend: Backend; connection: BackendConnection },
+    { request, backend, connection }: {
+      request: ClientRequest;
+      backend: Backend;
+      connection: BackendConnection;
+    },
   ): void {
-    backend.bytesUp += exchange.bytesUp;
-    backend.bytesDown += exchange.bytesDown;
+    const { passage } = request;
+    const { bytesUp, bytesDown } = exchange;
+    passage.bytesUp += bytesUp;
+    passage.bytesDown += bytesDown;
+    backend.bytesUp += bytesUp;
+    backend.bytesDown += bytesDown;
     if (!exchange.keepsBackend) return connection[Symbol.dispose]();
     const timeoutMs = keepAliveTimeoutMs(exchange.keepAliveHeaders);
     this.#idle.keep(backend, connection, { timeoutMs });
@@ -289,33 +313,36 @@ export class RequestCarrier implements Carrier {
     request: ClientRequest,
     { lease, exchange, end }: { lease: Lease; exchange: Exchange; end: ExchangeEnd },
   ): Outcome {
-    const settle = (status: ErrorStatus): Outcome => {
-      request.settle({ how: "status", status });
-      return "settled";
-    };
     switch (end) {
       case "answered":
-        request.settle({ how: "answered", keeps: exchange.keepsClient });
-        return "settled";
+        request.settle(exchange.keepsClient ? "keep" : "end", ENDING.served);
+        break;
       case "unanswered":
         lease.dropped(exchange.reason);
-        if (!request.isRepeatable || !this.#retries.take()) return settle(502);
-        return failedBy(lease.backend, request);
+        if (request.isRepeatable && this.#retries.take()) return failedBy(lease.backend, request);
+        request.settle(502, ENDING.unanswered);
+        break;
       case "silent":
         lease.dropped(exchange.reason);
-        return settle(504);
+        request.settle(504, ENDING.firstByteTimeout);
+        break;
       case "malformed":
         lease.dropped(exchange.reason);
-        return settle(502);
+        request.settle(502, ENDING.badAnswer);
+        break;
       case "slow client":
-        return settle(408);
+        request.settle(408, ENDING.idleTimeout);
+        break;
       case "bad client":
-        return settle(400);
+        request.settle(400, ENDING.badRequest);
+        break;
       case "gone":
+        request.settle("cut", exchange.answered ? ENDING.clientBroke : ENDING.leftEarly);
+        break;
       case "cut":
-        request.settle({ how: "cut" });
-        return "settled";
+        request.settle("cut", ENDING.backendBroke);
     }
+    return "settled";
   }
 }
 

@@ -8,11 +8,16 @@
  */
 import { plainIp } from "../address.ts";
 import type { Buffers } from "../buffers.ts";
+import type { Clock } from "../clock.ts";
 import type { Deadlines, Expiring } from "../deadlines.ts";
+import { ENDING, type Ending } from "../ending.ts";
+import type { Journal } from "../journal.ts";
 import type { Departing } from "../lingering.ts";
+import { Passage } from "../passage.ts";
 import type { Member } from "../roster.ts";
-import { ClientRequest, type Settlement } from "./client_request.ts";
+import { ClientRequest, type ErrorStatus } from "./client_request.ts";
 import { ConnectionReader } from "./connection_reader.ts";
+import type { DateHeader } from "./date_header.ts";
 import { errorAnswer } from "./error_answer.ts";
 import { keepsAlive, requestBody } from "./framing.ts";
 import { RequestHeadParser } from "./head_parser.ts";
@@ -29,8 +34,16 @@ export interface SessionOptions {
   readonly deadlines: Deadlines;
   /** Where buffers come from. */
   readonly buffers: Buffers;
+  /** The source of time. */
+  readonly clock: Clock;
+  /** The date of what clients are told. */
+  readonly date: DateHeader;
+  /** Is told of what never became a request. */
+  readonly journal: Journal;
   /** Called with each request; it is to be settled in the end. */
   readonly onRequest: (request: ClientRequest) => void;
+  /** Called with each request that is settled. */
+  readonly onSettled: (request: ClientRequest) => void;
   /** Called when the session is over, with the client's last bytes, maybe none. */
   readonly onLeave: (session: Session, lastBytes: Uint8Array) => void;
 }
@@ -110,8 +123,10 @@ export class Session implements Departing, Member {
         this.#phase = "carried";
         this.#options.onRequest(request);
         const settlement = await request.settled;
-        if (settlement.how === "answered" && settlement.keeps && !this.#lastRequests) continue;
-        last = this.#lastBytes(settlement);
+        this.#options.onSettled(request);
+        if (settlement === "keep" && !this.#lastRequests) continue;
+        if (settlement === "cut") this[Symbol.dispose]();
+        if (typeof settlement === "number") last = errorAnswer(settlement, this.#options.date);
         break;
       }
     } catch {
@@ -140,7 +155,11 @@ export class Session implements Departing, Member {
 
   /** Gives it up; who is in the middle of a head is told so (RFC 9110, 15.5.9). */
   #expire(): void {
-    this.#leave(this.#phase === "head" ? errorAnswer(408) : NOTHING);
+    if (this.#phase === "head") return this.#leave(this.#refuse(408, ENDING.headTimeout));
+    const passage = this.#unasked();
+    passage.end(this.#asked ? ENDING.keepAliveTimeout : ENDING.headTimeout);
+    this.#options.journal.unasked(passage);
+    this.#leave(NOTHING);
   }
 
   /** For the lingering close: forgets what is held. */
@@ -177,8 +196,7 @@ export class Session implements Departing, Member {
           const result = this.#read();
           if (result !== null) return result;
         }
-        // A head that breaks off is nobody's request.
-        if (reader.ended || this.#closed) return NOTHING;
+        if (reader.ended || this.#closed) return this.#brokenOff();
         await reader.fill();
         if (this.#isOver()) return NOTHING;
       }
@@ -191,22 +209,45 @@ export class Session implements Departing, Member {
   #read(): ClientRequest | Uint8Array | null {
     const parsed = this.#parser.parse(this.reader.bytes);
     if (parsed.state === "partial") return null;
-    if (parsed.state === "error") return errorAnswer(parsed.status);
+    if (parsed.state === "error") return this.#refuse(parsed.status, ENDING.badRequest);
     const { head } = parsed;
     const framing = requestBody(head);
-    if (typeof framing === "object" && "state" in framing) return errorAnswer(framing.status);
+    if (typeof framing === "object" && "state" in framing) {
+      return this.#refuse(framing.status, ENDING.badRequest);
+    }
     this.reader.consume(parsed.length);
     this.#asked = true;
-    return new ClientRequest(this, { head, framing, keepsAlive: keepsAlive(head) });
+    const passage = new Passage(this.conn.remoteAddr, this.#options.clock.now(), head);
+    return new ClientRequest(this, { head, passage, framing, keepsAlive: keepsAlive(head) });
+  }
+
+  /** What a client is told whose head is no request, or did not come in time. */
+  #refuse(status: ErrorStatus, ending: Ending): Uint8Array {
+    const passage = this.#unasked();
+    passage.status = status;
+    passage.end(ending);
+    this.#options.journal.ended(passage);
+    return errorAnswer(status, this.#options.date);
+  }
+
+  /** The passage of what never became a request. */
+  #unasked(): Passage {
+    const { clock, deadlines } = this.#options;
+    const sinceMs = deadlines.now - this.#sinceMs;
+    return new Passage(this.conn.remoteAddr, clock.now() - sinceMs);
+  }
+
+  /** A head that breaks off is nobody's request. */
+  #brokenOff(): Uint8Array {
+    if (this.#phase !== "head") return NOTHING;
+    const passage = this.#unasked();
+    passage.end(ENDING.leftEarly);
+    this.#options.journal.unasked(passage);
+    return NOTHING;
   }
 
   #isOver(): boolean {
     return this.#phase === "over";
-  }
-
-  #lastBytes(settlement: Settlement): Uint8Array {
-    if (settlement.how === "cut") this[Symbol.dispose]();
-    return settlement.how === "status" ? errorAnswer(settlement.status) : NOTHING;
   }
 
   #leave(lastBytes: Uint8Array): void {

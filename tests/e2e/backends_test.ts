@@ -117,7 +117,9 @@ Deno.test("max: who waits for room is told at once when no backend is left", asy
   const names = new Names();
   names.addresses.set("web.test", ["127.0.0.1"]);
   const settings = { ...TRUSTING, resolveMs: "1s" };
-  await using balancer = makeBalancer([`web.test:${server.port},max=1`], settings, names.lookup);
+  await using balancer = makeBalancer([`web.test:${server.port},max=1`], settings, {
+    lookup: names.lookup,
+  });
   const first = askOnce(balancer.address.port, get("/1"));
   await until(() => balancer.snapshot().carried === 1, "the first is carried");
   const second = askOnce(balancer.address.port, get("/2"));
@@ -136,7 +138,7 @@ Deno.test("max: when room comes, as many go on as there is room for", async () =
   names.addresses.set("web.test", ["127.0.0.1"]);
   const settings = { ...TRUSTING, resolveMs: "1s" };
   const servers = [`${full.port},max=1`, `more.test:${roomy.port}`];
-  await using balancer = makeBalancer(servers, settings, names.lookup);
+  await using balancer = makeBalancer(servers, settings, { lookup: names.lookup });
   await balancer.ready;
   const { port } = balancer.address;
   const answers = Array.from({ length: 8 }, () => askOnce(port, get("/")));
@@ -280,7 +282,9 @@ Deno.test("names: each address is a backend; one that is new serves, one that va
   const names = new Names();
   names.addresses.set("web.test", ["127.0.0.1"]);
   const settings = { ...TRUSTING, policy: "round-robin", resolveMs: "1s" };
-  await using balancer = makeBalancer([`web.test:${first.port},weight=3`], settings, names.lookup);
+  await using balancer = makeBalancer([`web.test:${first.port},weight=3`], settings, {
+    lookup: names.lookup,
+  });
   const running = askOnce(balancer.address.port, get("/"));
   const states = (): string[] =>
     balancer.snapshot().backends.map(({ name, weight, state }) => `${name} ${weight} ${state}`);
@@ -306,7 +310,9 @@ Deno.test("names: while all addresses change, there is always somebody to serve"
   const names = new Names();
   names.addresses.set("web.test", ["127.0.0.1"]);
   const settings = { health: "tcp", intervalMs: "1h", resolveMs: "1s" } as const;
-  await using balancer = makeBalancer([`web.test:${first.port}`], settings, names.lookup);
+  await using balancer = makeBalancer([`web.test:${first.port}`], settings, {
+    lookup: names.lookup,
+  });
   await balancer.ready;
   names.addresses.set("web.test", ["127.0.0.2"]);
   await until(async () => {
@@ -318,7 +324,9 @@ Deno.test("names: while all addresses change, there is always somebody to serve"
 Deno.test("names: it starts though a name does not resolve, and serves when it does", async () => {
   await using server = answering();
   const names = new Names();
-  await using balancer = makeBalancer([`web.test:${server.port}`], TRUSTING, names.lookup);
+  await using balancer = makeBalancer([`web.test:${server.port}`], TRUSTING, {
+    lookup: names.lookup,
+  });
   await balancer.ready;
   assertMatch(await askOnce(balancer.address.port, get("/")), /^HTTP\/1.1 500 /);
   names.addresses.set("web.test", ["127.0.0.1"]);
@@ -334,7 +342,7 @@ Deno.test("names: new backends are checked before they are used", async () => {
   await using balancer = makeBalancer(
     [`web.test:${server.port}`, `gone.test:${deadPort()}`],
     { health: "tcp", intervalMs: "1h" },
-    names.lookup,
+    { lookup: names.lookup },
   );
   await balancer.ready;
   assertEquals(balancer.snapshot().backends.map(({ state }) => state), ["ready", "down"]);

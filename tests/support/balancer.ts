@@ -1,8 +1,6 @@
 /** A whole balancer inside the test's process, on a free port, with real sockets. */
-import { Balancer } from "../../lib/balancer.ts";
+import { Balancer, type BalancerParts } from "../../lib/balancer.ts";
 import { makeConfig, type Setting } from "../../lib/config.ts";
-import { systemLookup } from "../../lib/lookup.ts";
-import type { Lookup } from "../../lib/resolver.ts";
 
 /** Settings as typed on the command line. */
 export type Settings = Readonly<Partial<Record<Setting, string>>>;
@@ -14,8 +12,9 @@ export type Server = number | string;
 export async function startBalancer(
   servers: readonly Server[],
   settings: Settings = {},
+  parts: BalancerParts = {},
 ): Promise<Balancer> {
-  const balancer = makeBalancer(servers, settings);
+  const balancer = makeBalancer(servers, settings, parts);
   await balancer.ready;
   return balancer;
 }
@@ -24,8 +23,8 @@ export async function startBalancer(
 export function makeBalancer(
   servers: readonly Server[],
   settings: Settings = {},
-  lookup: Lookup = systemLookup,
+  parts: BalancerParts = {},
 ): Balancer {
   const backends = servers.map(String);
-  return new Balancer(makeConfig({ listen: "127.0.0.1:0", backends, settings }), lookup);
+  return new Balancer(makeConfig({ listen: "127.0.0.1:0", backends, settings }), parts);
 }
