@@ -83,8 +83,8 @@ export interface DashboardRoute {
 export interface DashboardOptions {
   /** What `GET /status` would answer with right now. */
   readonly status: () => PlainStatus;
-  /** The balancer's numbers right now. */
-  readonly numbers: () => Numbers;
+  /** The balancer's numbers right now; null: there is no balancer yet. */
+  readonly numbers: () => Numbers | null;
   /** The source of time. */
   readonly clock: Clock;
   /** What time it is, in milliseconds since 1970. */
@@ -99,7 +99,7 @@ export class Dashboard implements Disposable {
   /** Begins to keep the history at once. */
   constructor(options: DashboardOptions) {
     const { status, clock } = options;
-    this.#sampler = new Sampler({ ...options, onSample: () => this.#events?.sampled() });
+    this.#sampler = new Sampler({ ...options, onSample: () => this.#events.sampled() });
     this.#events = new Events({ status, history: this.#sampler.history, clock });
   }
 

@@ -61,7 +61,8 @@ export class Meter {
 
   /** How many failed since the reading before the newest. */
   get lastFailed(): number {
-    return (this.#marks.at(-1)?.failed ?? 0) - (this.#marks.at(-2)?.failed ?? 0);
+    const [before, newest] = [this.#marks.at(-2), this.#marks.at(-1)];
+    return before === undefined || newest === undefined ? 0 : newest.failed - before.failed;
   }
 }
 

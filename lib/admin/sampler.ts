@@ -7,7 +7,7 @@ import type { CarrierSnapshot } from "../carrier.ts";
 import type { Clock } from "../clock.ts";
 import { ENDING } from "../ending.ts";
 import type { Journal } from "../journal.ts";
-import { History } from "./history.ts";
+import { History, type Reading } from "./history.ts";
 
 const EVERY_MS = 1000;
 
@@ -37,8 +37,8 @@ export interface Numbers {
 
 /** What a sampler works with. */
 export interface SamplerOptions {
-  /** The numbers right now. */
-  readonly numbers: () => Numbers;
+  /** The numbers right now; null: there is no balancer yet. */
+  readonly numbers: () => Numbers | null;
   /** Called when a second has passed, and the history knows of it. */
   readonly onSample: () => void;
   /** The source of time. */
@@ -52,42 +52,52 @@ export class Sampler implements Disposable {
   /** The last minutes. */
   readonly history: History;
   readonly #options: SamplerOptions;
+  /** Cancels the next one. */
   #cancel: () => void = () => {};
-  #disposed = false;
 
   /** Takes the first one at once. */
   constructor(options: SamplerOptions) {
     this.#options = options;
     this.history = new History(options.epochNow() - options.clock.now());
     this.#sample();
+    this.#wait();
   }
 
   /** There is no next one. */
   [Symbol.dispose](): void {
-    this.#disposed = true;
     this.#cancel();
   }
 
-  #sample(): void {
-    const { numbers, clock, onSample } = this.#options;
-    const { journal, backends, clients } = numbers();
-    this.history.take({
-      ...clients,
-      atMs: clock.now(),
-      ended: journal.lasted.count,
-      failed: failedOf(journal.endings),
-      answered: journal.answered.counts,
-      backends: backends.map(({ name, endings, answered, inFlight }) => ({
-        name,
-        inFlight,
-        ended: sum(endings),
-        failed: failedOf(endings),
-        answered: answered.counts,
-      })),
+  #wait(): void {
+    this.#cancel = this.#options.clock.after(EVERY_MS, () => {
+      this.#sample();
+      this.#wait();
+      this.#options.onSample();
     });
-    onSample();
-    if (!this.#disposed) this.#cancel = clock.after(EVERY_MS, () => this.#sample());
   }
+
+  #sample(): void {
+    const { numbers, clock } = this.#options;
+    const read = numbers();
+    if (read !== null) this.history.take(readingOf(read, clock.now()));
+  }
+}
+
+function readingOf({ journal, backends, clients }: Numbers, atMs: number): Reading {
+  return {
+    ...clients,
+    atMs,
+    ended: journal.lasted.count,
+    failed: failedOf(journal.endings),
+    answered: journal.answered.counts,
+    backends: backends.map(({ name, endings, answered, inFlight }) => ({
+      name,
+      inFlight,
+      ended: sum(endings),
+      failed: failedOf(endings),
+      answered: answered.counts,
+    })),
+  };
 }
 
 function failedOf(endings: Float64Array): number {

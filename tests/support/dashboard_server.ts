@@ -11,7 +11,7 @@ import { systemClock } from "../../lib/clock.ts";
 import { ENDING, type Ending } from "../../lib/ending.ts";
 import { Journal } from "../../lib/journal.ts";
 import { Passage } from "../../lib/passage.ts";
-import { makeBackend } from "./backends.ts";
+import { leaseOf, makeBackend } from "./backends.ts";
 
 /** What one is made of. */
 export interface DashboardServerOptions {
@@ -110,12 +110,10 @@ export class DashboardServer implements AsyncDisposable {
   serve(backend: Backend, answerMs: number, ending: Ending = ENDING.served): void {
     const nowMs = systemClock.now();
     const passage = new Passage(CLIENT, nowMs - answerMs);
-    passage.backend = backend;
-    passage.attempts = 1;
-    passage.leasedMs = nowMs - answerMs;
-    if (ending === ENDING.served) passage.answeredMs = nowMs;
+    using lease = leaseOf(backend);
+    passage.leased(lease);
+    if (ending === ENDING.served) lease.answered();
     passage.end(ending);
-    backend.ended("served", backend.begin());
     backend.bytesUp += 420;
     backend.bytesDown += 18_300;
     this.#journal.ended(passage);

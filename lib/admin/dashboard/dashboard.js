@@ -101,7 +101,7 @@ function showTotals({ total, clients }) {
   showTotal("waiting", countWords(clients.waiting), clients.waiting > 0 ? "warning" : "");
   const failing = total.failuresPerSecond > 0 ? "alarm" : "";
   showTotal("failuresPerSecond", rateWords(total.failuresPerSecond), failing);
-  showTotal("turnedAway", countWords(clients.turnedAway), clients.turnedAway > 0 ? "warning" : "");
+  showTotal("turnedAway", countWords(clients.turnedAway));
 }
 
 /**

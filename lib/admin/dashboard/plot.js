@@ -34,6 +34,13 @@ import { clockWords, rateWords, timeWords } from "./words.js";
 /** How far back charts go. */
 export const SECONDS = 300;
 const HEIGHT_PX = 180;
+/** The least that the scale of rates goes up to: next to nothing is not to look like a mountain. */
+const RATE_TOP_MIN = 2;
+/** The steps between lines of that scale. */
+const RATE_STEPS = [
+  0.5,
+  ...[1, 10, 100, 1000, 10_000, 100_000].flatMap((one) => [one, 2 * one, 5 * one]),
+];
 /** Both charts are read off at the same time. */
 const SYNC_KEY = "time";
 
@@ -148,7 +155,7 @@ function yScale({ logarithmic }) {
       /** @type {unknown} */ _plot,
       /** @type {number | null} */ _min,
       /** @type {number | null} */ max,
-    ) => [0, Math.max(1, 1.1 * (max ?? 0))],
+    ) => [0, Math.max(RATE_TOP_MIN, 1.1 * (max ?? 0))],
   };
 }
 
@@ -160,7 +167,7 @@ function yAxis({ logarithmic, words }) {
   /** @type {(plot: unknown, splits: number[]) => string[]} */
   const values = (_plot, splits) => splits.map((split) => words(split).replace(/\.0(?= |$)/, ""));
   const plain = { size: 58, space: 34, values };
-  if (!logarithmic) return plain;
+  if (!logarithmic) return { ...plain, incrs: RATE_STEPS };
   return {
     ...plain,
     filter: (/** @type {unknown} */ _plot, /** @type {number[]} */ splits) => splits,
