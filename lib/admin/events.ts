@@ -3,8 +3,8 @@
  * once when something changes.
  *
  * Invariants: there are never more than `LISTENERS_MAX` listeners; what waits for one of them are at
- * most `BEHIND_MAX` messages, of which there is one copy for all; one that is further behind is
- * dropped, and its page comes back by itself.
+ * most `BEHIND_MAX` messages, of which there is one copy for all. Who is further behind misses some:
+ * each tells everything, so the next one makes up for it. Who misses `MISSED_MAX` is dropped.
  */
 import type { Clock } from "../clock.ts";
 import type { History, Sample } from "./history.ts";
@@ -12,8 +12,10 @@ import type { Rates } from "./meter.ts";
 
 /** How many pages may listen at once. */
 export const LISTENERS_MAX = 64;
-/** How many messages a listener may be behind. */
-export const BEHIND_MAX = 8;
+/** How many messages may wait for a listener. */
+export const BEHIND_MAX = 2;
+/** How many a listener may miss in a row: about half a minute's. */
+export const MISSED_MAX = 30;
 /** How long a change waits for others, so that many at once are one message, in milliseconds. */
 const GATHER_MS = 50;
 /** After what time a page comes back that lost its connection, in milliseconds. */
@@ -51,7 +53,8 @@ type Listener = ReadableStreamDefaultController<Uint8Array>;
 /** Tells all who listen. */
 export class Events implements Disposable {
   readonly #options: EventsOptions;
-  readonly #listeners = new Set<Listener>();
+  /** How many messages each of them missed in a row. */
+  readonly #listeners = new Map<Listener, number>();
   /** What cancels the message about a change; null: nothing has changed. */
   #cancel: (() => void) | null = null;
   #disposed = false;
@@ -74,7 +77,7 @@ export class Events implements Disposable {
     const stream = new ReadableStream<Uint8Array>({
       start: (controller) => {
         listener = controller;
-        this.#listeners.add(controller);
+        this.#listeners.set(controller, 0);
         const history = message("history", this.#options.history.picture());
         controller.enqueue(ENCODER.encode(`retry: ${RETRY_MS}\n\n${this.#status()}${history}`));
       },
@@ -100,7 +103,7 @@ export class Events implements Disposable {
   [Symbol.dispose](): void {
     this.#disposed = true;
     this.#cancel?.();
-    for (const listener of this.#listeners) listener.close();
+    for (const listener of this.#listeners.keys()) listener.close();
     this.#listeners.clear();
   }
 
@@ -109,13 +112,17 @@ export class Events implements Disposable {
     this.#cancel = null;
     if (this.#listeners.size === 0) return;
     const bytes = ENCODER.encode(this.#status());
-    for (const listener of this.#listeners) this.#send(listener, bytes);
+    for (const listener of this.#listeners.keys()) this.#send(listener, bytes);
   }
 
   #send(listener: Listener, bytes: Uint8Array): void {
-    if ((listener.desiredSize ?? 0) > 0) return listener.enqueue(bytes);
+    const reads = (listener.desiredSize ?? 0) > 0;
+    const missed = reads ? 0 : (this.#listeners.get(listener) ?? 0) + 1;
+    this.#listeners.set(listener, missed);
+    if (reads) listener.enqueue(bytes);
+    if (missed < MISSED_MAX) return;
     this.#listeners.delete(listener);
-    listener.error(new Error("Cannot send: the page does not read"));
+    listener.close(); // Not an error: the HTTP server would print that on stderr.
   }
 
   #status(): string {
