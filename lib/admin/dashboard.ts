@@ -13,6 +13,7 @@ import plotScript from "./dashboard/plot.js" with { type: "text" };
 import serversScript from "./dashboard/servers.js" with { type: "text" };
 import sparkScript from "./dashboard/spark.js" with { type: "text" };
 import steeringScript from "./dashboard/steering.js" with { type: "text" };
+import weightFieldScript from "./dashboard/weight_field.js" with { type: "text" };
 import wordsScript from "./dashboard/words.js" with { type: "text" };
 import dashboardStyle from "./dashboard/dashboard.css" with { type: "text" };
 import icon from "./dashboard/icon.svg" with { type: "text" };
@@ -62,6 +63,7 @@ const FILES: ReadonlyMap<string, readonly [type: string, text: string]> = new Ma
   ["/servers.js", [SCRIPT, serversScript]],
   ["/spark.js", [SCRIPT, sparkScript]],
   ["/steering.js", [SCRIPT, steeringScript]],
+  ["/weight_field.js", [SCRIPT, weightFieldScript]],
   ["/words.js", [SCRIPT, wordsScript]],
 ]);
 

@@ -14,7 +14,7 @@ import type { Rates } from "./meter.ts";
 export const LISTENERS_MAX = 64;
 /** How many messages may wait for a listener. */
 export const BEHIND_MAX = 2;
-/** How many a listener may miss in a row: about half a minute's. */
+/** How many a listener may miss in a row: half a minute's, where nothing changes. */
 export const MISSED_MAX = 30;
 /** How long a change waits for others, so that many at once are one message, in milliseconds. */
 const GATHER_MS = 50;

@@ -102,6 +102,18 @@ Deno.test("readEvents: reads them whole, however they are cut into pieces", asyn
   await settle();
 });
 
+/** With usual blanks in place of those that keep a number and its unit together. */
+function plain(text: string): string {
+  return text.replaceAll("\u00a0", " ");
+}
+
+Deno.test("words: no line break parts a number from its unit", () => {
+  const all = [timeWords(0), timeWords(1), timeWords(2000), bytesWords(1), durationWords(60)];
+  for (const each of all) assertNotMatch(each, / /);
+  assertEquals(plain(durationWords(7500)), "2 h 5 min");
+  assertEquals(durationWords(7500).split(" ").length, 2);
+});
+
 Deno.test("words: counts, rates and amounts are short and have their unit", () => {
   assertEquals([0, 7, 12_345].map(countWords), ["0", "7", "12,345"]);
   assertEquals([0, 0.04, 0.4, 12.34, 99.94, 99.96, 1234.5].map(rateWords), [
@@ -113,21 +125,24 @@ Deno.test("words: counts, rates and amounts are short and have their unit", () =
     "100",
     "1,235",
   ]);
-  assertEquals([0, 999, 1000, 9949, 9950, 999_499, 999_500, 34e6, 1.5e12].map(bytesWords), [
-    "0 B",
-    "999 B",
-    "1.0 kB",
-    "9.9 kB",
-    "10 kB",
-    "999 kB",
-    "1.0 MB",
-    "34 MB",
-    "1.5 TB",
-  ]);
+  assertEquals(
+    [0, 999, 1000, 9949, 9950, 999_499, 999_500, 34e6, 1.5e12].map(bytesWords).map(plain),
+    [
+      "0 B",
+      "999 B",
+      "1.0 kB",
+      "9.9 kB",
+      "10 kB",
+      "999 kB",
+      "1.0 MB",
+      "34 MB",
+      "1.5 TB",
+    ],
+  );
 });
 
 Deno.test("words: times are short and have their unit, and one of them is enough for two", () => {
-  assertEquals([null, 0, 0.44, 9.94, 9.95, 999.4, 999.5, 9949, 12_000].map(timeWords), [
+  assertEquals([null, 0, 0.44, 9.94, 9.95, 999.4, 999.5, 9949, 12_000].map(timeWords).map(plain), [
     "–",
     "0 ms",
     "0.4 ms",
@@ -138,12 +153,12 @@ Deno.test("words: times are short and have their unit, and one of them is enough
     "9.9 s",
     "12 s",
   ]);
-  assertEquals(timesWords(7.5, 230), "7.5 / 230 ms");
-  assertEquals(timesWords(750, 2300), "750 ms / 2.3 s");
-  assertEquals(timesWords(2000, 2300), "2.0 / 2.3 s");
+  assertEquals(plain(timesWords(7.5, 230)), "7.5 / 230 ms");
+  assertEquals(plain(timesWords(750, 2300)), "750 ms / 2.3 s");
+  assertEquals(plain(timesWords(2000, 2300)), "2.0 / 2.3 s");
   assertEquals(timesWords(null, null), "–");
   const durations = [-3, 0, 59.9, 60, 3599, 3600, 7500, 86_399, 86_400, 273_600];
-  assertEquals(durations.map(durationWords), [
+  assertEquals(durations.map(durationWords).map(plain), [
     "0 s",
     "0 s",
     "59 s",

@@ -56,11 +56,11 @@ async function says(locator: Locator, text: string | RegExp): Promise<void> {
 
 /** Waits until the page has shown what came in so many seconds more. */
 async function seconds({ page }: OpenPage, count: number): Promise<void> {
-  let before = await page.locator("#about").innerText();
-  for (let seen = 0; seen < count;) {
-    const now = await page.locator("#about").innerText();
-    if (now !== before) seen++;
-    before = now;
+  const about = page.locator("#about");
+  let before = await about.innerText();
+  for (let seen = 0; seen < count; seen++) {
+    await until(async () => await about.innerText() !== before, "another second was shown");
+    before = await about.innerText();
   }
 }
 
@@ -86,7 +86,7 @@ test("shows how all servers stand, without a fault", async () => {
   await says(page.locator("#about"), /http mode · least-entries · version 0\.1\.0 · up \d/);
   assertMatch(await page.title(), /^2\/3 ready/);
   assertEquals(await page.locator("#servers tr").count(), 3);
-  await says(rowOf(opened, first), /ready[\s\S]* \/ \d+ ms/);
+  await says(rowOf(opened, first), /ready[\s\S]* \/ \d+\sms/);
   await says(rowOf(opened, second), /down[\s\S]*\/healthcheck answered 404/);
   assertEquals(await page.locator(".chart canvas").count(), 2);
   await says(page.locator("#rate-legend"), /all [\d.,]+\s+failed 0/);
@@ -314,10 +314,21 @@ test("servers come and go, and the rows of those that stay are the same ones", a
   const { server, opened } = subject;
   const [first, second, third] = server.backends;
   await opened.evaluate("document.querySelectorAll('#servers tr').forEach((row) => row.kept = 1)");
-  server.backends = [third, server.make(7), first].filter((each) => each !== undefined);
-  server.dashboard.changed();
+  if (first === undefined || second === undefined || third === undefined) throw new RangeError();
+  const changes = opened.page.locator("#changes");
   const rows = opened.page.locator("#servers tr");
-  await says(opened.page.locator("#changes"), `${second?.name} is gone`);
+  // One that was removed goes to the end before it is gone.
+  await rowOf(opened, third).getByRole("button", { name: "Drain" }).focus();
+  first.steer("draining", "no longer among the servers");
+  first.begin();
+  server.backends = [second, third, first];
+  server.dashboard.changed();
+  await says(changes, `${first.name} is draining`);
+  await says(rowOf(opened, first), /draining[\s\S]*, 1 left/);
+  server.backends = [server.make(7), third];
+  server.dashboard.changed();
+  await says(changes, `${second.name} is gone`);
+  await says(changes, `127.0.0.1:9008 is new, and ready`);
   assertEquals(
     await rows.locator("[data-cell=name]").allInnerTexts(),
     server.backends.map(({ name }) => name),
@@ -325,7 +336,8 @@ test("servers come and go, and the rows of those that stay are the same ones", a
   const kept = await opened.evaluate(
     "[...document.querySelectorAll('#servers tr')].map((row) => row.kept ?? 0)",
   );
-  assertEquals(kept, [1, 0, 1]);
+  assertEquals(kept, [0, 1]);
+  assertEquals(await focused(opened), `Drain ${third.name}`);
   assertEquals(opened.faults, []);
 });
 
@@ -392,6 +404,20 @@ const NAMELESS = `[...document.querySelectorAll("button, input, th")]
     : !(element.ariaLabel || element.labels?.[0]?.textContent || element.textContent).trim())
   .map((element) => element.outerHTML)`;
 
+/** Parts of rows and totals that are wider than their place. */
+const OVERFLOWING = `[...document.querySelectorAll("#servers tr, #servers tr > *, #totals dd")]
+  .filter((element) => element.scrollWidth > element.clientWidth)
+  .map((element) => element.textContent)`;
+
+/** A server with numbers as long as they get. */
+function makeBusy(backend: Backend): void {
+  backend.counted({ entries: 12_345_678, errors: 1234 }, backend.mark(), null);
+  backend.weight = 1000;
+  backend.bytesUp = 888e6;
+  backend.bytesDown = 888e9;
+  for (let count = 0; count < 1234; count++) backend.begin();
+}
+
 for (const colorScheme of ["light", "dark"] as const) {
   test(`can be read by all in the ${colorScheme}, on a wide screen and on a phone`, async () => {
     const directory = await Deno.makeTempDir({ prefix: "dashboard-" });
@@ -403,9 +429,13 @@ for (const colorScheme of ["light", "dark"] as const) {
     );
     backendAt(server, 2).steer("draining", "drained over the admin port");
     backendAt(server, 3).steer("disabled", "disabled over the admin port");
-    server.clients = { waiting: 3, turnedAway: 5 };
+    server.clients = { waiting: 10_000, turnedAway: 1_234_567 };
+    makeBusy(backendAt(server, 5));
+    for (let count = 0; count < 200; count++) server.serve(backendAt(server, 5), 888);
+    for (let count = 0; count < 20; count++) server.serve(backendAt(server, 5), 1888);
     server.dashboard.changed();
     await says(opened.page.locator("#changes"), "disabled");
+    await says(rowOf(opened, backendAt(server, 5)), /ms \/ 2\.\d\ss/);
     await rowOf(opened, backendAt(server, 4)).getByRole("spinbutton").fill("3");
     for (const width of [1600, 1360, 1024, 768, 360]) {
       await opened.page.setViewportSize({ width, height: 900 });
@@ -418,6 +448,7 @@ for (const colorScheme of ["light", "dark"] as const) {
         width,
         "it has to be moved sideways",
       );
+      assertEquals(await opened.evaluate(OVERFLOWING), [], `at ${width} px`);
       const path = `${directory}/${colorScheme}-${width}.png`;
       await opened.page.screenshot({ path, fullPage: true });
       assert((await Deno.stat(path)).size > 10_000, "there is nothing on the picture");

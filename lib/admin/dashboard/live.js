@@ -107,16 +107,29 @@ async function listenOnce(options) {
     options.onOpen();
     await readEvents(response.body, (event, data) => {
       silence.begin();
-      if (event === "status") options.onStatus(JSON.parse(data));
-      if (event === "history") options.onHistory(JSON.parse(data));
+      show(event, data, options);
     });
     return "it ended the connection";
-  } catch (error) {
-    if (silence.signal.aborted) return "it is silent";
-    if (error instanceof TypeError) return "it cannot be reached"; // What `fetch` calls all failures.
-    throw error;
+  } catch {
+    // `fetch` tells no more of it.
+    return silence.signal.aborted ? "it is silent" : "it cannot be reached";
   } finally {
     silence.end();
+  }
+}
+
+/**
+ * A defect in what shows it is told in the console, and the next event is another try.
+ * @param {string} event
+ * @param {string} data
+ * @param {LiveOptions} options
+ */
+function show(event, data, { onStatus, onHistory }) {
+  try {
+    if (event === "status") onStatus(JSON.parse(data));
+    if (event === "history") onHistory(JSON.parse(data));
+  } catch (error) {
+    reportError(error);
   }
 }
 

@@ -165,7 +165,7 @@ function yScale({ logarithmic }) {
  */
 function yAxis({ logarithmic, words }) {
   /** @type {(plot: unknown, splits: number[]) => string[]} */
-  const values = (_plot, splits) => splits.map((split) => words(split).replace(/\.0(?= |$)/, ""));
+  const values = (_plot, splits) => splits.map((split) => words(split).replace(/\.0(?=\s|$)/, ""));
   const plain = { size: 58, space: 34, values };
   if (!logarithmic) return { ...plain, incrs: RATE_STEPS };
   return {

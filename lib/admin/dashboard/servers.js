@@ -3,6 +3,7 @@
 import { byId, setAttribute, setText, within } from "./elements.js";
 import { sparkArea, sparkPath, sparkWords } from "./spark.js";
 import { steer } from "./steering.js";
+import { WeightField } from "./weight_field.js";
 import { bytesWords, countWords, durationWords, rateWords, sentence, timesWords } from "./words.js";
 
 /** @import { Picture, Server } from "./live.js" */
@@ -65,20 +66,36 @@ export class Servers {
    */
   update(servers, nowMs) {
     this.#servers = servers;
+    this.#removeOthers(new Set(servers.map(({ name }) => name)));
     for (const [place, server] of servers.entries()) {
       const row = this.#rows.get(server.name) ?? this.#makeRow(server.name);
       row.update(server, nowMs);
-      const there = this.#body.children[place];
-      if (there !== row.element) this.#body.insertBefore(row.element, there ?? null);
+      this.#put(row.element, place);
     }
-    const names = new Set(servers.map(({ name }) => name));
+    this.#filter.hidden = servers.length < FILTER_MIN;
+    this.#applyFilter();
+  }
+
+  /** @param {Set<string>} names */
+  #removeOthers(names) {
     for (const [name, row] of this.#rows) {
       if (names.has(name)) continue;
       row.element.remove();
       this.#rows.delete(name);
     }
-    this.#filter.hidden = servers.length < FILTER_MIN;
-    this.#applyFilter();
+  }
+
+  /**
+   * Puts a row in its place. One that is moved loses the focus, so it is the one before it that is
+   * moved where that will do.
+   * @param {HTMLElement} row
+   * @param {number} place
+   */
+  #put(row, place) {
+    const there = this.#body.children[place] ?? null;
+    if (there === row) return;
+    if (there?.nextElementSibling === row) this.#body.append(there);
+    else this.#body.insertBefore(row, there);
   }
 
   /**
@@ -158,7 +175,7 @@ class ServerRow {
     this.#weight = new WeightField(
       within(this.element, "form", HTMLFormElement),
       name,
-      (weight) => this.#steer("weight", { weight }),
+      async (weight) => await this.#steer("weight", { weight }) === null,
     );
     this.#nameControls();
     within(this.element, ".buttons", HTMLElement).addEventListener("click", (event) => {
@@ -179,7 +196,7 @@ class ServerRow {
     setAttribute(within(this.element, "use", SVGElement), "href", `#shape-${state}`);
     this.#show("tags", tagsOf(backup, max));
     this.#show("word", state);
-    this.#show("since", durationWords((nowMs - Date.parse(server.since)) / 1000));
+    this.#show("since", sinceOf(server, nowMs));
     this.#show("reason", state === "ready" || reason === "" ? "" : sentence(reason));
     this.#show("inFlight", countWords(server.inFlight));
     this.#show("perSecond", rateWords(server.perSecond));
@@ -214,10 +231,10 @@ class ServerRow {
   /**
    * @param {string} action
    * @param {object} [body]
-   * @returns {Promise<void>}
+   * @returns {Promise<string | null>} why it did not work; null: it did
    */
   async #steer(action, body) {
-    if (this.#busy) return;
+    if (this.#busy) return "another call is under way";
     this.#busy = true;
     this.#showError(null);
     setAttribute(this.element, "aria-busy", "true");
@@ -225,7 +242,7 @@ class ServerRow {
     this.#busy = false;
     setAttribute(this.element, "aria-busy", "false");
     this.#showError(error);
-    if (action === "weight" && error === null) this.#weight.taken();
+    return error;
   }
 
   /** @param {string | null} error */
@@ -245,51 +262,15 @@ class ServerRow {
   }
 }
 
-/** The field of a weight: what is typed into it stays until it is sent or given up. */
-class WeightField {
-  #input;
-  #button;
-  #weight = 1;
-  /** Did somebody type what is not sent? */
-  #touched = false;
-
-  /**
-   * @param {HTMLFormElement} form
-   * @param {string} name
-   * @param {(weight: number) => void} onSet
-   */
-  constructor(form, name, onSet) {
-    this.#input = within(form, "input", HTMLInputElement);
-    this.#button = within(form, "button", HTMLButtonElement);
-    this.#input.setAttribute("aria-label", `Weight of ${name}`);
-    this.#button.setAttribute("aria-label", `Set the weight of ${name}`);
-    this.#input.addEventListener("input", () => this.#show(true));
-    this.#input.addEventListener("keydown", ({ key }) => {
-      if (key === "Escape") this.taken();
-    });
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      onSet(this.#input.valueAsNumber);
-    });
-  }
-
-  /** @param {number} weight  what it is now */
-  update(weight) {
-    this.#weight = weight;
-    if (!this.#touched && this.#input.valueAsNumber !== weight) this.#input.value = String(weight);
-  }
-
-  /** What was typed is no longer of interest. */
-  taken() {
-    this.#show(false);
-    this.#input.value = String(this.#weight);
-  }
-
-  /** @param {boolean} touched */
-  #show(touched) {
-    this.#touched = touched;
-    this.#button.hidden = !touched;
-  }
+/**
+ * For how long, and what is left to wait for.
+ * @param {Server} server
+ * @param {number} nowMs
+ * @returns {string}
+ */
+function sinceOf({ state, since, inFlight }, nowMs) {
+  const duration = durationWords((nowMs - Date.parse(since)) / 1000);
+  return state === "draining" ? `${duration}, ${countWords(inFlight)} left` : duration;
 }
 
 /**

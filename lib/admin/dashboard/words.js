@@ -4,6 +4,9 @@ const COUNT = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const FINE = new Intl.NumberFormat("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const BYTE_UNITS = ["B", "kB", "MB", "GB", "TB", "PB"];
 
+/** Between a number and its unit, which no line break is to part. */
+const GAP = "\u00a0";
+
 /** What stands where a number is not known. */
 export const UNKNOWN = "–";
 
@@ -32,10 +35,10 @@ export function rateWords(value) {
  */
 export function timeWords(ms) {
   if (ms === null || ms === undefined) return UNKNOWN;
-  if (ms === 0) return "0 ms";
-  if (ms < 9.95) return `${FINE.format(ms)} ms`;
-  if (ms < 999.5) return `${COUNT.format(ms)} ms`;
-  return ms < 9950 ? `${FINE.format(ms / 1000)} s` : `${COUNT.format(ms / 1000)} s`;
+  if (ms === 0) return `0${GAP}ms`;
+  if (ms < 9.95) return `${FINE.format(ms)}${GAP}ms`;
+  if (ms < 999.5) return `${COUNT.format(ms)}${GAP}ms`;
+  return ms < 9950 ? `${FINE.format(ms / 1000)}${GAP}s` : `${COUNT.format(ms / 1000)}${GAP}s`;
 }
 
 /**
@@ -46,9 +49,9 @@ export function timeWords(ms) {
  */
 export function timesWords(ms, otherMs) {
   const [words, otherWords] = [timeWords(ms), timeWords(otherMs)];
-  const [number = "", unit = ""] = words.split(" ");
+  const [number = "", unit = ""] = words.split(GAP);
   if (words === UNKNOWN && otherWords === UNKNOWN) return UNKNOWN;
-  return `${otherWords.endsWith(` ${unit}`) ? number : words} / ${otherWords}`;
+  return `${otherWords.endsWith(`${GAP}${unit}`) ? number : words} / ${otherWords}`;
 }
 
 /**
@@ -64,7 +67,7 @@ export function bytesWords(bytes) {
     unit++;
   }
   const isFine = unit > 0 && value < 9.95;
-  return `${(isFine ? FINE : COUNT).format(value)} ${BYTE_UNITS[unit]}`;
+  return `${(isFine ? FINE : COUNT).format(value)}${GAP}${BYTE_UNITS[unit]}`;
 }
 
 /**
@@ -75,9 +78,9 @@ export function bytesWords(bytes) {
 export function durationWords(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
   const [days, hours, minutes] = [86_400, 3600, 60].map((unit) => Math.floor(whole / unit));
-  if (days) return `${days} d ${(hours ?? 0) % 24} h`;
-  if (hours) return `${hours} h ${(minutes ?? 0) % 60} min`;
-  return minutes ? `${minutes} min` : `${whole} s`;
+  if (days) return `${days}${GAP}d ${(hours ?? 0) % 24}${GAP}h`;
+  if (hours) return `${hours}${GAP}h ${(minutes ?? 0) % 60}${GAP}min`;
+  return minutes ? `${minutes}${GAP}min` : `${whole}${GAP}s`;
 }
 
 /**
