@@ -12,6 +12,7 @@ import { Latency } from "./latency.ts";
 import type { LeaseEnd } from "./lease.ts";
 import { type Hash, hash64 } from "./policy/hash.ts";
 import type { Candidate } from "./policy/mod.ts";
+import { ProbeCounts } from "./probe_counts.ts";
 import type { SlowStart } from "./slow_start.ts";
 
 /** What is set for one backend. */
@@ -101,6 +102,10 @@ export class Backend implements Candidate {
   readonly endings: Float64Array = new Float64Array(ENDINGS.length);
   /** From the arrival of its clients, or requests, to the first byte of its answers. */
   readonly answered: Histogram = new Histogram();
+  /** What became of its probes. */
+  readonly probes: ProbeCounts = new ProbeCounts();
+  /** How often its state changed, the first time included that it was ready. */
+  stateChanges = 0;
 
   readonly #count = new EntryCount();
   /** What people have set, which goes before what is seen. */
@@ -234,6 +239,7 @@ export class Backend implements Candidate {
     const { state, sinceMs } = this.#standing;
     const judgement = this.#judge();
     const changed = judgement.state !== state;
+    if (changed) this.stateChanges++;
     this.#standing = { ...judgement, sinceMs: changed ? this.now() : sinceMs };
     return changed;
   }

@@ -14,6 +14,7 @@ import { systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { ConnectionCarrier } from "./connection_carrier.ts";
 import { Deadlines } from "./deadlines.ts";
+import type { Histogram } from "./histogram.ts";
 import { RequestCarrier } from "./http1/request_carrier.ts";
 import { Journal, type OnPassage } from "./journal.ts";
 import { log } from "./log.ts";
@@ -29,6 +30,8 @@ import { ServerList } from "./server_list.ts";
 export interface BalancerSnapshot extends CarrierSnapshot {
   /** Clients accepted since the start. */
   readonly accepted: number;
+  /** How often there were no means to accept or to connect: descriptors, ports. */
+  readonly exhaustions: { readonly accept: number; readonly connect: number };
   /** The backends, in the order given. */
   readonly backends: readonly BackendSnapshot[];
 }
@@ -48,10 +51,11 @@ const EXHAUSTED_LOG_MS = 5000;
 export class Balancer implements AsyncDisposable {
   /** Resolves when the first round of probes is over and clients are being served. */
   readonly ready: Promise<void>;
+  /** The sums over all connections, or requests. */
+  readonly journal: Journal;
 
   readonly #config: Config;
   readonly #deadlines = new Deadlines(systemClock);
-  readonly #journal: Journal;
   readonly #servers: ServerList;
   readonly #pool: Pool;
   readonly #resolver: Resolver;
@@ -61,6 +65,7 @@ export class Balancer implements AsyncDisposable {
   /** Was each name looked up once? */
   #resolved = false;
   #accepted = 0;
+  readonly #exhaustions = { accept: 0, connect: 0 };
   #exhaustedLoggedMs = -Infinity;
   #stopping: Promise<void> | null = null;
 
@@ -70,7 +75,7 @@ export class Balancer implements AsyncDisposable {
    */
   constructor(config: Config, { lookup = systemLookup, onPassage = null }: BalancerParts = {}) {
     this.#config = config;
-    this.#journal = new Journal(systemClock, onPassage);
+    this.journal = new Journal(systemClock, onPassage);
     this.#servers = new ServerList(config.backends, config.listen);
     this.#pool = this.#makePool();
     this.#resolver = this.#makeResolver(lookup);
@@ -82,9 +87,9 @@ export class Balancer implements AsyncDisposable {
       deadlines: this.#deadlines,
       buffers: new Buffers(),
       clock: systemClock,
-      journal: this.#journal,
+      journal: this.journal,
       onRequest: () => this.#prober.request(),
-      onExhausted: (state) => this.#exhausted(state),
+      onExhausted: (state) => this.#exhausted("connect", state),
     });
     this.#acceptor = this.#listen();
     this.ready = this.#start();
@@ -95,11 +100,27 @@ export class Balancer implements AsyncDisposable {
     return this.#acceptor.address;
   }
 
+  /** The settings. */
+  get config(): Config {
+    return this.#config;
+  }
+
+  /** The backends, in the order given; behind them those that were removed and still serve. */
+  get backends(): readonly Backend[] {
+    return this.#pool.backends;
+  }
+
+  /** How late the sweep of the deadlines came. */
+  get delays(): Histogram {
+    return this.#deadlines.delays;
+  }
+
   /** The balancer as it stands. */
   snapshot(): BalancerSnapshot {
     return {
       ...this.#carrier.snapshot(),
       accepted: this.#accepted,
+      exhaustions: { ...this.#exhaustions },
       backends: this.#pool.snapshot(),
     };
   }
@@ -165,8 +186,11 @@ export class Balancer implements AsyncDisposable {
       backends: () => this.#pool.checked,
       probe: async (backend) => {
         const mark = backend.mark();
+        const startedMs = systemClock.now();
         const result = await probe(backend.address, options);
-        if (result !== null) this.#pool.probed(backend, result, mark);
+        if (result === null) return;
+        backend.probes.ended(result.ok, systemClock.now() - startedMs);
+        this.#pool.probed(backend, result, mark);
       },
       inDoubt: (backend) => backend.inDoubt,
       rounds: health !== "off",
@@ -184,7 +208,7 @@ export class Balancer implements AsyncDisposable {
           this.#accepted++;
           this.#carrier.receive(conn);
         },
-        onTrouble: (state) => this.#exhausted(state),
+        onTrouble: (state) => this.#exhausted("accept", state),
         clock: systemClock,
       });
     } catch (error) {
@@ -228,7 +252,8 @@ export class Balancer implements AsyncDisposable {
   }
 
   /** Something lacks descriptors or ports: what runs comes first, new clients wait outside. */
-  #exhausted(state: string): void {
+  #exhausted(at: "accept" | "connect", state: string): void {
+    this.#exhaustions[at]++;
     this.#acceptor.pause();
     const now = systemClock.now();
     if (now - this.#exhaustedLoggedMs < EXHAUSTED_LOG_MS) return;

@@ -75,10 +75,12 @@ export class ConnectionCarrier implements Carrier {
   /** How many clients are where right now. */
   snapshot(): CarrierSnapshot {
     return {
+      clients: this.#left,
       carried: this.#carried.size,
       waiting: this.#queue.length,
       lingering: this.#lingering.size,
       turnedAway: this.#turnedAway,
+      http: null,
     };
   }
 

@@ -39,6 +39,12 @@ export const log: Log = getLogger(["loadbalancer"]);
 
 const LINES_MAX = 1000;
 const FLUSH_MS = 20;
+let linesDropped = 0;
+
+/** How many lines were dropped since the start because stderr was slow. */
+export function droppedLines(): number {
+  return linesDropped;
+}
 
 /** Starts writing to stderr. Disposing of it waits until all lines are out. */
 export async function startLog(
@@ -51,6 +57,7 @@ export async function startLog(
       bufferSize: LINES_MAX,
       flushInterval: FLUSH_MS,
       onDrop: ({ count }) => {
+        linesDropped += count;
         setTimeout(() => log.warning("{count} log lines were dropped: stderr is slow", { count }));
       },
     },

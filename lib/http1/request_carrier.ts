@@ -48,6 +48,8 @@ export class RequestCarrier implements Carrier {
   #sticky: Sticky | null = null;
   #zlib: Zlib | null = null;
   #turnedAway = 0;
+  #opened = 0;
+  #stale = 0;
   #draining: PromiseWithResolvers<void> | null = null;
 
   /** Requests wait until {@linkcode open}. */
@@ -104,10 +106,20 @@ export class RequestCarrier implements Carrier {
   /** How many requests and clients are where right now. */
   snapshot(): CarrierSnapshot {
     return {
+      clients: this.#sessions.size + this.#lingering.size,
       carried: this.#carried.size,
       waiting: this.#queue.length,
       lingering: this.#lingering.size,
       turnedAway: this.#turnedAway,
+      http: {
+        idle: this.#idle.size,
+        opened: this.#opened,
+        reused: this.#idle.reused,
+        stale: this.#stale,
+        lost: this.#idle.lost,
+        retries: this.#retries.taken,
+        retriesRefused: this.#retries.refused,
+      },
     };
   }
 
@@ -262,6 +274,7 @@ export class RequestCarrier implements Carrier {
       // A connection that the backend gave up while it was idle is no failure of the backend.
       const isStale = kept !== null && end === "unanswered";
       if (!isStale) return this.#judge(request, { lease, exchange, end });
+      this.#stale++;
       if (!request.isRepeatable) {
         request.settle(502, ENDING.unanswered);
         return "settled";
@@ -273,6 +286,7 @@ export class RequestCarrier implements Carrier {
   async #connect(backend: Backend): Promise<BackendConnection> {
     const conn = await this.#dialer.dial(backend);
     conn.setNoDelay(true);
+    this.#opened++;
     return new BackendConnection(conn, this.#options.buffers);
   }
 
