@@ -85,7 +85,7 @@ export interface DashboardRoute {
 export interface DashboardOptions {
   /** What `GET /status` would answer with right now. */
   readonly status: () => PlainStatus;
-  /** The balancer's numbers right now; null: there is no balancer yet. */
+  /** Where the numbers are; null: there is no balancer yet. */
   readonly numbers: () => Numbers | null;
   /** The source of time. */
   readonly clock: Clock;

@@ -25,19 +25,19 @@ const FAILED: readonly number[] = [
   ENDING.defect,
 ].map(({ place }) => place);
 
-/** Where the numbers are. */
+/** Where the numbers are; a balancer is one. */
 export interface Numbers {
   /** The sums over all passages. */
   readonly journal: Pick<Journal, "answered" | "endings" | "lasted">;
   /** The servers as they are now. */
   readonly backends: readonly Pick<Backend, "name" | "answered" | "endings" | "inFlight">[];
   /** How many clients are where. */
-  readonly clients: Pick<CarrierSnapshot, "carried" | "waiting">;
+  snapshot(): Pick<CarrierSnapshot, "carried" | "waiting">;
 }
 
 /** What a sampler works with. */
 export interface SamplerOptions {
-  /** The numbers right now; null: there is no balancer yet. */
+  /** Where they are; null: there is no balancer yet. */
   readonly numbers: () => Numbers | null;
   /** Called when a second has passed, and the history knows of it. */
   readonly onSample: () => void;
@@ -78,15 +78,18 @@ export class Sampler implements Disposable {
 
   #sample(): void {
     const { numbers, clock } = this.#options;
-    const read = numbers();
-    if (read !== null) this.history.take(readingOf(read, clock.now()));
+    const source = numbers();
+    if (source !== null) this.history.take(readingOf(source, clock.now()));
   }
 }
 
-function readingOf({ journal, backends, clients }: Numbers, atMs: number): Reading {
+function readingOf(source: Numbers, atMs: number): Reading {
+  const { journal, backends } = source;
+  const { carried, waiting } = source.snapshot();
   return {
-    ...clients,
     atMs,
+    carried,
+    waiting,
     ended: journal.lasted.count,
     failed: failedOf(journal.endings),
     answered: journal.answered.counts,

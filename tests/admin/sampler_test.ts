@@ -4,7 +4,9 @@ import { Journal } from "../../lib/journal.ts";
 import { Passage } from "../../lib/passage.ts";
 import { assertEquals } from "../support/assert.ts";
 import { leaseOf, makeBackend } from "../support/backends.ts";
+import { startBalancer } from "../support/balancer.ts";
 import { FakeClock } from "../support/fake_clock.ts";
+import { until } from "../support/until.ts";
 
 const CLIENT: Deno.NetAddr = { transport: "tcp", hostname: "127.0.0.1", port: 50_000 };
 
@@ -22,7 +24,7 @@ function make(numbers?: (journal: Journal) => Numbers | null): Subject {
   const sampler = new Sampler({
     numbers: () =>
       numbers === undefined
-        ? { journal, backends: [], clients: { carried: 1, waiting: 2 } }
+        ? { journal, backends: [], snapshot: () => ({ carried: 1, waiting: 2 }) }
         : numbers(journal),
     onSample: () => sampled.push(clock.now()),
     clock,
@@ -75,7 +77,7 @@ Deno.test("Sampler: reads each backend", async () => {
   const { clock, journal, sampler } = make((journal) => ({
     journal,
     backends: [backend],
-    clients: { carried: 0, waiting: 0 },
+    snapshot: () => ({ carried: 0, waiting: 0 }),
   }));
   for (const ending of [ENDING.served, ENDING.backendBroke]) {
     const passage = new Passage(CLIENT, clock.now());
@@ -110,7 +112,7 @@ Deno.test("Sampler: no failure is what the client did, or asked for", async () =
 Deno.test("Sampler: waits for the balancer to be there, and tells each second all the same", async () => {
   let isThere = false;
   const { clock, sampler, sampled } = make((journal) =>
-    isThere ? { journal, backends: [], clients: { carried: 0, waiting: 0 } } : null
+    isThere ? { journal, backends: [], snapshot: () => ({ carried: 0, waiting: 0 }) } : null
   );
   await clock.advance(2000);
   assertEquals([sampler.history.newest, sampled.length], [null, 2]);
@@ -118,4 +120,21 @@ Deno.test("Sampler: waits for the balancer to be there, and tells each second al
   await clock.advance(1000);
   assertEquals(sampler.history.picture().total.at, [1008]);
   sampler[Symbol.dispose]();
+});
+
+Deno.test("Sampler: reads a real balancer", async () => {
+  await using balancer = await startBalancer([1], { "health": "off" });
+  const clock = new FakeClock();
+  using sampler = new Sampler({
+    numbers: () => balancer,
+    onSample: () => {},
+    clock,
+    epochNow: () => 0,
+  });
+  const response = await fetch(`http://127.0.0.1:${balancer.address.port}/`);
+  assertEquals([response.status, await response.text()], [500, ""]);
+  await until(() => balancer.journal.lasted.count === 1, "its passage is over");
+  await clock.advance(1000);
+  const { perSecond, failuresPerSecond } = sampler.history.newest ?? {};
+  assertEquals([perSecond, failuresPerSecond], [1, 1]);
 });

@@ -97,6 +97,23 @@ test("shows how all servers stand, without a fault", async () => {
   assertEquals(opened.faults, []);
 });
 
+test("the charts tell the numbers of the time that is pointed at, both of the same", async () => {
+  await using subject = await open();
+  const { opened } = subject;
+  const { page } = opened;
+  await seconds(opened, 2);
+  assertEquals(await page.locator(".legend time").allInnerTexts(), ["", ""]);
+  const box = await page.locator("#rate-chart .u-over").boundingBox();
+  assert(box !== null, "there is no chart");
+  await page.mouse.move(box.x + box.width - 1, box.y + box.height / 2);
+  await says(page.locator("#rate-legend time"), /^\d\d:\d\d:\d\d$/);
+  const [rate, time] = await page.locator(".legend time").allInnerTexts();
+  assertEquals(rate, time);
+  await page.mouse.move(0, 0);
+  await says(page.locator("#time-legend time"), /^$/);
+  assertEquals(opened.faults, []);
+});
+
 test("a change of state is there within a second", async () => {
   await using subject = await open();
   const { server, opened } = subject;

@@ -66,7 +66,7 @@ export class DashboardServer implements AsyncDisposable {
       numbers: () => ({
         journal: this.#journal,
         backends: this.backends,
-        clients: { carried: this.#carried, ...this.clients },
+        snapshot: () => ({ carried: this.#carried, ...this.clients }),
       }),
       clock: systemClock,
       epochNow: Date.now,

@@ -2,6 +2,7 @@
 /** The charts of the last five minutes. */
 import { byId, setText } from "./elements.js";
 import { KINDS, makePlot, plotSize, SECONDS } from "./plot.js";
+import { clockWords } from "./words.js";
 
 /** @import { Picture, Sample } from "./live.js" */
 /** @import { Line, Plot } from "./plot.js" */
@@ -57,6 +58,7 @@ export class Charts {
 class Chart {
   #kind;
   #box;
+  #time;
   #values;
   /** @type {Plot | null} */
   #plot = null;
@@ -68,6 +70,7 @@ class Chart {
     const legend = byId(`${name}-legend`, HTMLElement);
     this.#kind = KINDS[name];
     this.#box = byId(`${name}-chart`, HTMLElement);
+    this.#time = legend.appendChild(document.createElement("time"));
     this.#values = this.#kind.lines.map((line) => addToLegend(legend, line));
     new ResizeObserver(() => this.#plot?.setSize(plotSize(this.#box))).observe(this.#box);
   }
@@ -100,7 +103,10 @@ class Chart {
 
   /** The values under the pointer, or else the newest. */
   #tell() {
-    const sample = this.#samples.at(this.#plot?.cursor.idx ?? -1);
+    const pointed = this.#plot?.cursor.idx ?? null;
+    const sample = this.#samples.at(pointed ?? -1);
+    const isPast = pointed !== null && sample !== undefined;
+    setText(this.#time, isPast ? clockWords(new Date(1000 * sample.at)) : "");
     for (const [place, { of }] of this.#kind.lines.entries()) {
       const value = this.#values[place];
       if (value !== undefined) setText(value, this.#kind.words(sample?.[of]));
