@@ -56,6 +56,8 @@ export interface BalancerParts {
   readonly lookup?: Lookup;
   /** Who is told of each passage that is over. */
   readonly onPassage?: OnPassage | null;
+  /** Called when the state of a backend is another, or the list of servers, or their settings. */
+  readonly onChange?: () => void;
 }
 
 /** What a reload makes before it changes anything. */
@@ -81,6 +83,7 @@ export class Balancer implements AsyncDisposable {
   readonly journal: Journal;
 
   #config: Config;
+  readonly #onChange: () => void;
   readonly #startedMs = systemClock.now();
   readonly #deadlines = new Deadlines(systemClock);
   readonly #buffers = new Buffers();
@@ -112,8 +115,10 @@ export class Balancer implements AsyncDisposable {
    * Listens at once; clients wait until the first round of probes is over.
    * Throws a `BalancerError` when it cannot listen.
    */
-  constructor(config: Config, { lookup = systemLookup, onPassage = null }: BalancerParts = {}) {
+  constructor(config: Config, parts: BalancerParts = {}) {
+    const { lookup = systemLookup, onPassage = null, onChange = (): void => {} } = parts;
     this.#config = config;
+    this.#onChange = onChange;
     this.journal = new Journal(systemClock, onPassage);
     this.#servers = new ServerList(config.backends, config.listen);
     this.#pool = this.#makePool();
@@ -254,6 +259,7 @@ export class Balancer implements AsyncDisposable {
       onGone: (backend) => {
         this.#carriers.dropIdle(backend);
         log.info("{name} is gone: its last connection has ended", { name: backend.name });
+        this.#onChange();
       },
       onRoom: () => this.#carriers.roomCame(),
     });
@@ -444,6 +450,7 @@ export class Balancer implements AsyncDisposable {
     this.#pool.reconcile(this.#servers.backends);
     if (this.#config.health === "off") this.#pool.trustUnknown();
     this.#prober.doubt();
+    this.#onChange();
   }
 
   #stateChanged(backend: Backend): void {
@@ -454,6 +461,7 @@ export class Balancer implements AsyncDisposable {
     if (state === "down") this.#prober.doubt();
     if (state !== "ready") this.#carriers.dropIdle(backend);
     this.#carriers.admit(); // Those that wait can be served now, or never.
+    this.#onChange();
   }
 
   /** Something lacks descriptors or ports: what runs comes first, new clients wait outside. */

@@ -8,6 +8,8 @@ import { systemClock } from "../clock.ts";
 import type { Config } from "../config.ts";
 import { log } from "../log.ts";
 import { json, text } from "./answers.ts";
+import { Dashboard } from "./dashboard.ts";
+import type { Numbers } from "./sampler.ts";
 import { Metrics, type MetricsParts, type MetricsSource } from "./metrics.ts";
 import { Refusal } from "./refusal.ts";
 import type { Route } from "./router.ts";
@@ -30,7 +32,7 @@ export interface AdminOptions extends MetricsParts {
 }
 
 /** The balancer that an admin port is about. */
-export type Administered = Steerable & MetricsSource;
+export type Administered = Steerable & MetricsSource & Numbers;
 
 /** A running admin port. */
 export class Admin implements AsyncDisposable {
@@ -38,13 +40,20 @@ export class Admin implements AsyncDisposable {
   readonly #startedMs = systemClock.now();
   readonly #wallClock = new WallClock(systemClock);
   readonly #server: AdminServer;
-  #balancer: Steerable | null = null;
+  readonly #dashboard: Dashboard;
+  #balancer: Administered | null = null;
   #metrics: Metrics | null = null;
 
   /** Listens from now on, and says that all is starting. Throws a `BalancerError` if it cannot. */
   constructor(options: AdminOptions) {
     this.#options = options;
     const { address, config: { adminToken: token } } = options;
+    this.#dashboard = new Dashboard({
+      status: () => this.#status(),
+      numbers: () => this.#balancer,
+      clock: systemClock,
+      epochNow: Date.now,
+    });
     this.#server = new AdminServer({ address, token, routes: this.#routes(), clock: systemClock });
     log.info("Admin port: {url}", {
       url: `http://${formatAddress(this.address)}/`,
@@ -62,8 +71,14 @@ export class Admin implements AsyncDisposable {
     this.#metrics = new Metrics(balancer, this.#options);
   }
 
+  /** The state, the weight or the list of servers is another: open pages are to show it at once. */
+  changed(): void {
+    this.#dashboard.changed();
+  }
+
   /** Closes it. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#dashboard[Symbol.dispose](); // Else the server would wait for open pages.
     await this.#server[Symbol.asyncDispose]();
   }
 
@@ -76,6 +91,7 @@ export class Admin implements AsyncDisposable {
       { method: "GET", path: "/readyz", access: "anyone", handle: () => this.#ready() },
       { method: "GET", path: "/status", access: "reader", handle: () => json(this.#status()) },
       { method: "GET", path: "/metrics", access: "reader", handle: () => this.#scraped() },
+      ...this.#dashboard.routes,
       ...steeringRoutes({ balancer: () => this.#balancer, reload, iso }),
     ];
   }

@@ -249,7 +249,7 @@ const ATTACKS: Readonly<Record<string, readonly [request: string, status: number
     "GET http://OWN/status HTTP/1.1\r\nHost: evil.example\r\n\r\n",
     403,
   ],
-  "a tunnel": ["CONNECT OWN HTTP/1.1\r\nHost: OWN\r\n\r\n", 404],
+  "a tunnel": ["CONNECT OWN HTTP/1.1\r\nHost: OWN\r\n\r\n", 405],
   "a body that is too long": [
     "POST /backends HTTP/1.1\r\nHost: OWN\r\nContent-Type: application/json\r\n" +
     `Content-Length: 70000\r\n\r\n${" ".repeat(70_000)}`,
