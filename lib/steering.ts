@@ -8,7 +8,8 @@
 import { type Address, formatAddress, isSame, parseAddress } from "./address.ts";
 import type { Backend, BackendSettings } from "./backend.ts";
 import { LOCAL_HOSTNAME, WEIGHT } from "./backend_argument.ts";
-import { BACKENDS_MAX, quoted } from "./config.ts";
+import { quoted } from "./config_error.ts";
+import { BACKENDS_MAX } from "./config.ts";
 import { SteeringError, type SteeringErrorKind } from "./errors.ts";
 import { log } from "./log.ts";
 import type { Pool, Steer } from "./pool.ts";
