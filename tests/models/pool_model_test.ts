@@ -169,7 +169,9 @@ class Bench {
     const model = this.#models[happens.which % this.#models.length];
     if (model === undefined) return;
     if (happens.kind === "mark") {
-      this.#marks = [...this.#marks, [model.backend, model.backend.mark()]];
+      // One probe of a backend at a time: a new one means that the last brought nothing back.
+      const others = this.#marks.filter(([backend]) => backend !== model.backend);
+      this.#marks = [...others, [model.backend, model.backend.mark()]];
     } else if (happens.kind === "steer") {
       this.#pool.steer(model.backend, happens.to);
       if (!model.isRemoved) model.steered = happens.to === "enabled" ? null : happens.to;
