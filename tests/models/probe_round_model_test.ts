@@ -25,6 +25,8 @@ class Bench {
   readonly #clock = new FakeClock();
   readonly #round: ProbeRound<number>;
   readonly #setup: Setup;
+  /** When each is to start, as it was drawn for it. */
+  readonly #dueMs: number[] = [];
   readonly #removed = new Set<number>();
   readonly #probed = new Set<number>();
   #ends: readonly (() => void)[] = [];
@@ -48,7 +50,11 @@ class Bench {
       },
       spreadMs: () => setup.spreadMs,
       isWanted: (backend) => !this.#removed.has(backend),
-      random: () => random.next(),
+      random: () => {
+        const drawn = random.next();
+        this.#dueMs.push(drawn * setup.spreadMs);
+        return drawn;
+      },
       clock: this.#clock,
     });
   }
@@ -90,6 +96,7 @@ class Bench {
     assert(!this.#isStopped, "a probe after the stop");
     assert(!this.#removed.has(backend), "one is probed that was removed");
     assert(!this.#probed.has(backend), "one is probed twice");
+    assert(this.#clock.now() >= (this.#dueMs[backend] ?? NaN), "a probe before its turn");
     this.#probed.add(backend);
     return new Promise((resolve) => {
       this.#ends = [...this.#ends, resolve];

@@ -101,10 +101,12 @@ class Bench {
   }
 
   async end(): Promise<void> {
-    const stopped = this.#prober.stop();
+    let left = NaN;
+    const stopped = this.#prober.stop().then(() => left = this.#clock.pending);
     this.#isStopped = true;
     await this.#clock.advance(1000);
     await stopped;
+    assertEquals(left, 0, "a timer is left");
     this.#prober.request();
     this.#prober.doubt();
     await this.#clock.advance(10_000);
