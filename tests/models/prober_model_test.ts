@@ -27,7 +27,7 @@ const which = fc.nat({ max: BACKENDS - 1 });
 const KINDS = [
   event("request", 8, { times: fc.integer({ min: 1, max: 15 }) }),
   event("doubt", 4, { which }),
-  event("toggle", 2, { which }),
+  event("reconcile", 2, { which }),
   event("probesTake", 3, { ms: fc.constantFrom(0, 0, 1, 50, 100, 130, 400) }),
   event("probesFind", 3, { chance: fc.constantFrom(0, 0, 0.3, 1) }),
   event("advance", 10, { ms: fc.integer({ min: 0, max: 900 }) }),
@@ -38,6 +38,8 @@ class Bench {
   readonly #random: Random;
   readonly #clock = new FakeClock(5000);
   readonly #prober: Prober<number>;
+  /** How many there have been. */
+  #made = BACKENDS;
   readonly #there = new Set<number>(Array.from({ length: BACKENDS }, (_, at) => at));
   readonly #doubted = new Set<number>();
   /** By when each that has come into doubt must be looked at, if no round is under way until then. */
@@ -89,8 +91,8 @@ class Bench {
   async live(happens: EventOf<typeof KINDS>): Promise<void> {
     if (happens.kind === "probesTake") this.#probeMs = happens.ms;
     if (happens.kind === "probesFind") this.#doubtChance = happens.chance;
-    if (happens.kind === "toggle") this.#toggle(happens.which);
-    if (happens.kind === "doubt" && this.#there.has(happens.which)) this.#doubt(happens.which);
+    if (happens.kind === "reconcile") this.#reconcile(happens.which);
+    if (happens.kind === "doubt") this.#doubt([...this.#there][happens.which]);
     if (happens.kind === "request") this.#request(happens.times);
     await this.#settle();
     if (happens.kind !== "advance") return;
@@ -113,19 +115,21 @@ class Bench {
     assertEquals([this.#running.size, this.#clock.pending], [0, 0], "what is left after the stop");
   }
 
-  #toggle(backend: number): void {
-    if (this.#there.delete(backend)) {
-      this.#doubted.delete(backend);
-      this.#soonMs.delete(backend);
-      this.#unseenMs.delete(backend);
-    } else {
-      this.#there.add(backend);
-      this.#doubt(backend); // Nothing is known of it.
+  /** The list changes: one leaves, or one comes of which nothing is known. */
+  #reconcile(which: number): void {
+    const backend = [...this.#there][which];
+    if (backend === undefined) {
+      this.#there.add(this.#made);
+      return this.#doubt(this.#made++);
     }
+    this.#there.delete(backend);
+    for (const known of [this.#doubted, this.#soonMs, this.#unseenMs]) known.delete(backend);
+    this.#prober.doubt();
   }
 
   /** A live connection has failed. */
-  #doubt(backend: number): void {
+  #doubt(backend: number | undefined): void {
+    if (backend === undefined) return;
     const nowMs = this.#clock.now();
     // One that was cleared in the round under way is the same doubt to the prober.
     if (!this.#doubted.has(backend) && !this.#probed.includes(backend)) {
