@@ -452,6 +452,7 @@ export class Balancer implements AsyncDisposable {
     this.#pool.reconcile(this.#servers.backends);
     if (this.#config.health === "off") this.#pool.trustUnknown();
     this.#prober.doubt();
+    this.#carriers.admit(); // A new bound is no change of state, but there may be room.
     this.#onChange();
   }
 

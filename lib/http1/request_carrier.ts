@@ -263,7 +263,7 @@ export class RequestCarrier implements Carrier {
       }
       const outcome = await this.#attempt(request, lease);
       if (outcome === "settled") return;
-      this.#queue.admit(); // There is room where the lease was.
+      this.#bridges.admit(); // There is room where the lease was.
       if (outcome === "exhausted") {
         if (deadlines.now - startedMs >= config.queueTimeoutMs) {
           return this.#turnAway(request, ENDING.exhausted);
