@@ -5,7 +5,7 @@
  * client resets before it is accepted, or when descriptors run out); it never spins.
  */
 import { type Address, formatAddress } from "./address.ts";
-import { type Clock, oneTurn } from "./clock.ts";
+import { type Clock, pause } from "./clock.ts";
 import { BalancerError, type SocketFailure, socketFailure } from "./errors.ts";
 
 /** What an acceptor works with. */
@@ -22,8 +22,11 @@ export interface AcceptorOptions {
 const BACKLOG = 4096;
 /** Pauses while descriptors are gone: the first and the longest, in milliseconds. */
 const PAUSE_MS = { first: 50, most: 1000 } as const;
-/** It closes when nobody came for so many turns of the event loop, and after so many in any case. */
-const LAST_TURNS = { quiet: 2, most: 100 } as const;
+/**
+ * It closes when nobody came for so many looks in a row, and after so many in any case. A look takes
+ * a real pause, in milliseconds: a loop that is busy may turn several times before it asks the kernel.
+ */
+const LAST_LOOKS = { pauseMs: 1, quiet: 3, most: 100 } as const;
 /** After this many failures in a row, whatever they are, it pauses too. */
 const FAILURES_MAX = 100;
 
@@ -37,7 +40,8 @@ export class Acceptor {
   #done: Promise<void>;
   #pauseMs: number = PAUSE_MS.first;
   #paused = false;
-  #accepted = 0;
+  /** Who was accepted since it began to close; null: it does not. */
+  #last: Deno.TcpConn[] | null = null;
   /** Failures in a row. */
   #failures = 0;
 
@@ -56,22 +60,26 @@ export class Acceptor {
   }
 
   /**
-   * Accepts those that have connected by now, whom closing would reset, and no more. Resolves when the
-   * address is free again.
+   * Accepts those that have connected by now, whom closing would reset. Resolves when the address is
+   * free again; they are handed over then and not before, since who is served may come once more, and
+   * they would never be all. Who connects within the last millisecond or so is reset all the same: the
+   * kernel has no way to refuse some and keep others.
    */
   async close(): Promise<void> {
-    await this.#acceptLast();
+    const last: Deno.TcpConn[] = this.#last = [];
+    await this.#acceptLast(last);
     this.#closed.resolve();
     this.#listener[Symbol.dispose]();
     await this.#done;
+    for (const conn of last) this.#options.onConn(conn);
   }
 
-  async #acceptLast(): Promise<void> {
+  async #acceptLast(last: readonly Deno.TcpConn[]): Promise<void> {
     let quiet = 0;
-    for (let turn = 0; turn < LAST_TURNS.most && quiet < LAST_TURNS.quiet; turn++) {
-      const before = this.#accepted;
-      await oneTurn(this.#options.clock);
-      quiet = this.#accepted === before ? quiet + 1 : 0;
+    for (let look = 0; look < LAST_LOOKS.most && quiet < LAST_LOOKS.quiet; look++) {
+      const before = last.length;
+      await pause(LAST_LOOKS.pauseMs, this.#options.clock);
+      quiet = last.length === before ? quiet + 1 : 0;
     }
   }
 
@@ -80,14 +88,15 @@ export class Acceptor {
       if (this.#paused) await this.#rest();
       const conn = await this.#next();
       if (conn === "closed") return;
-      if (conn !== "failed") this.#options.onConn(conn);
+      if (conn === "failed") continue;
+      if (this.#last === null) this.#options.onConn(conn);
+      else this.#last.push(conn);
     }
   }
 
   async #next(): Promise<Deno.TcpConn | "closed" | "failed"> {
     try {
       const conn = await this.#listener.accept();
-      this.#accepted++;
       this.#failures = 0;
       this.#pauseMs = PAUSE_MS.first;
       return conn;
