@@ -18,6 +18,7 @@ import { type Config, wrongBackends } from "./config.ts";
 import { OPTIONS } from "./options.ts";
 import { ConfigChanges } from "./config_changes.ts";
 import { ConnectionCarrier } from "./connection_carrier.ts";
+import { countDown } from "./countdown.ts";
 import { Deadlines } from "./deadlines.ts";
 import { SteeringError } from "./errors.ts";
 import type { Histogram } from "./histogram.ts";
@@ -106,6 +107,8 @@ export class Balancer implements AsyncDisposable {
   /** The reload under way; resolves, whatever comes of it, when the next one may begin. */
   #reloading: Promise<void> | null = null;
   #stopping: Promise<void> | null = null;
+  /** Resolves when it is to stop, for those who wait for something that may take long. */
+  readonly #stopAsked = Promise.withResolvers<void>();
   /** Resolves when the probes of all former probers are over. */
   #probersGone: Promise<unknown> = Promise.resolve();
   /** Is everything to end now? */
@@ -191,7 +194,7 @@ export class Balancer implements AsyncDisposable {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#reloading = promise;
     try {
-      await this.ready;
+      await Promise.race([this.ready, this.#stopAsked.promise]);
       await this.#takeOver(config, await this.#prepare(config));
     } finally {
       this.#reloading = null;
@@ -235,9 +238,11 @@ export class Balancer implements AsyncDisposable {
 
   /**
    * Goes on for `drainDelayMs`, accepts no more, lets what runs finish for `drainTimeoutMs`, then ends
-   * the rest. Resolves when everything is closed. A second call joins the first.
+   * the rest; a start or a reload under way too. Resolves when everything is closed. A second call joins
+   * the first.
    */
   stop(): Promise<void> {
+    this.#stopAsked.resolve();
     return this.#stopping ??= this.#stop();
   }
 
@@ -291,10 +296,10 @@ export class Balancer implements AsyncDisposable {
     const options = { kind, path: healthPath, timeoutMs: probeTimeoutMs, clock: systemClock };
     const prober: Prober<Backend> = new Prober({
       backends: () => this.#pool.checked,
-      probe: async (backend) => {
+      probe: async (backend, signal) => {
         const mark = backend.mark();
         const startedMs = systemClock.now();
-        const result = await probe(backend.address, options);
+        const result = await probe(backend.address, { ...options, signal });
         // What a probe under former settings finds out late tells nothing of the present ones.
         if (result === null || this.#prober !== prober) return;
         backend.probes.ended(result.ok, systemClock.now() - startedMs);
@@ -348,7 +353,8 @@ export class Balancer implements AsyncDisposable {
     await this.#prober.start();
     this.#pool.open();
     await this.#carriers.open();
-    if (this.#state === "starting") this.#state = "serving";
+    if (this.#state !== "starting") return;
+    this.#state = "serving";
     const counts = { ready: this.#pool.readyCount, all: this.#pool.backends.length };
     const level = counts.ready === 0 ? "warning" : "info";
     log[level]("Serving: {ready} of {all} servers ready", counts);
@@ -373,7 +379,8 @@ export class Balancer implements AsyncDisposable {
       const { address: listen } = acceptor ?? this.#acceptor;
       for (const error of wrongBackends({ listen, backends: config.backends })) throw error;
       const carrier = changes.concern("carrier") ? this.#makeCarrier(config) : null;
-      await Promise.all([carrier?.open(), this.#resolver.add(namesOf(config.backends))]);
+      const opened = Promise.all([carrier?.open(), this.#resolver.add(namesOf(config.backends))]);
+      await Promise.race([opened, this.#stopAsked.promise]);
       this.#checkMayReload();
       return { changes, acceptor, carrier };
     } catch (error) {
@@ -451,7 +458,7 @@ export class Balancer implements AsyncDisposable {
   #takeServers(): void {
     this.#pool.reconcile(this.#servers.backends);
     if (this.#config.health === "off") this.#pool.trustUnknown();
-    this.#prober.doubt();
+    this.#prober.changed();
     this.#carriers.admit(); // A new bound is no change of state, but there may be room.
     this.#onChange();
   }
@@ -481,13 +488,13 @@ export class Balancer implements AsyncDisposable {
     this.#state = "draining";
     const { drainDelayMs, drainTimeoutMs } = this.#config;
     if (drainDelayMs > 0 && !this.#isCut) await this.#goOn(drainDelayMs);
-    this.#resolver[Symbol.dispose]();
     await this.#reloading;
     await this.#acceptor.close();
-    await this.ready;
     const timeoutMs = this.#isCut ? 0 : drainTimeoutMs;
     await this.#carriers.drain({ timeoutMs, clock: systemClock });
-    await Promise.all([this.#prober.stop(), this.#probersGone]);
+    const probersGone = Promise.all([this.#prober.stop(), this.#probersGone]);
+    this.#resolver[Symbol.dispose]();
+    await Promise.all([probersGone, this.ready]);
     this.#pool[Symbol.dispose]();
     this.#deadlines[Symbol.dispose]();
     log.info("Stopped");
@@ -495,11 +502,20 @@ export class Balancer implements AsyncDisposable {
 
   /** Goes on for a while, until whoever sends clients here has noticed that it will not. */
   async #goOn(delayMs: number): Promise<void> {
-    log.info("Draining: accepting clients for another {seconds}s", { seconds: delayMs / 1000 });
+    this.#carriers.announceEnd();
     const { promise, resolve } = Promise.withResolvers<void>();
     const cancel = systemClock.after(delayMs, resolve);
     this.#endDelay = resolve;
+    const stopTelling = countDown(delayMs, {
+      clock: systemClock,
+      tell: (seconds) => {
+        const { left } = this.#carriers;
+        const words = "Draining: accepting clients for another {seconds}s, {left} clients now";
+        log.info(words, { seconds, left });
+      },
+    });
     await promise;
+    stopTelling();
     cancel();
   }
 }

@@ -80,12 +80,17 @@ export interface Carrier {
   admit(): void;
   /** A backend is not to be sent anything for now: no connection to it is kept for later. */
   dropIdle(backend: Backend): void;
+  /** From now on each client, those to come too, is told with its next answer that it is the last. */
+  announceEnd(): void;
   /**
    * Nobody will come in any more: those that are here go on as ever, and are let go where that costs
    * them nothing. Resolves when all of them are closed. It may still be drained or cut.
    */
   retire(): Promise<void>;
-  /** Takes nobody in any more. Resolves when all that came in are closed. */
+  /**
+   * Takes nobody in any more, and serves whoever came in; one that has not asked has a moment for it.
+   * Resolves when all are closed.
+   */
   drain(): Promise<void>;
   /** Closes all that are still there. */
   cut(): void;

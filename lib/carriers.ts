@@ -8,10 +8,8 @@
 import type { Backend } from "./backend.ts";
 import { type Carrier, type CarrierSnapshot, sumOf } from "./carrier.ts";
 import type { Clock } from "./clock.ts";
+import { countDown } from "./countdown.ts";
 import { log } from "./log.ts";
-
-/** How often it is logged who is left, in milliseconds. */
-export const LEFT_LOG_MS = 5000;
 
 /** How to see everybody out. */
 export interface DrainOptions {
@@ -77,24 +75,27 @@ export class Carriers {
     for (const carrier of this.#all) carrier.dropIdle(backend);
   }
 
+  /** From now on each client, those to come too, is told with its next answer that it is the last. */
+  announceEnd(): void {
+    for (const carrier of this.#all) carrier.announceEnd();
+  }
+
   /** Takes nobody in any more. Resolves when all that came in are closed. */
   async drain({ timeoutMs, clock }: DrainOptions): Promise<void> {
-    const endsMs = clock.now() + timeoutMs;
     const cancelCut = clock.after(timeoutMs, () => this.cut());
-    let cancelLog = (): void => {};
-    const tell = (): void => {
-      const seconds = Math.ceil((endsMs - clock.now()) / 1000);
-      const { left } = this;
-      if (left === 0 || seconds <= 0) return;
-      log.info("Draining: {left} clients left, {seconds}s until they are closed", {
-        left,
-        seconds,
-      });
-      cancelLog = clock.after(LEFT_LOG_MS, tell);
-    };
-    tell();
+    const stopTelling = countDown(timeoutMs, {
+      clock,
+      tell: (seconds) => {
+        const { left } = this;
+        if (left === 0) return;
+        log.info("Draining: {left} clients left, {seconds}s until they are closed", {
+          left,
+          seconds,
+        });
+      },
+    });
     await Promise.all(this.#all.map((carrier) => carrier.drain()));
-    cancelLog();
+    stopTelling();
     cancelCut();
   }
 

@@ -51,7 +51,10 @@ export class ConnectionCarrier implements Carrier {
   readonly #lingering: Lingering;
   readonly #bridges: Bridges<Client, Lease | null>;
   readonly #carried = new Roster<Client>();
+  /** Resolves when those that wait are being carried, or nobody waits and nobody will. */
+  readonly #begun = Promise.withResolvers<void>();
   #turnedAway = 0;
+  #draining = false;
 
   /** Clients wait until {@linkcode open}. */
   constructor(options: CarrierOptions) {
@@ -102,6 +105,7 @@ export class ConnectionCarrier implements Carrier {
   /** From now on clients are carried, those first that have come by now. */
   open(): Promise<void> {
     this.#bridges.open();
+    this.#begun.resolve();
     return Promise.resolve();
   }
 
@@ -113,6 +117,9 @@ export class ConnectionCarrier implements Carrier {
   /** Nothing is kept here: each client has a connection of its own. */
   dropIdle(): void {}
 
+  /** Does nothing: what a connection carries is not known, so there is no answer to say it with. */
+  announceEnd(): void {}
+
   /** The same as to drain: what a connection carries is not known, so it ends by itself. */
   retire(): Promise<void> {
     return this.drain();
@@ -120,7 +127,9 @@ export class ConnectionCarrier implements Carrier {
 
   /** Takes nobody in any more. Resolves when all that came in are closed. */
   async drain(): Promise<void> {
+    this.#draining = true;
     this.#queue.close();
+    if (this.#queue.length > 0) await this.#begun.promise; // It may not be open yet.
     await this.#bridges.settled();
     await this.#lingering.settled();
   }
@@ -195,6 +204,7 @@ export class ConnectionCarrier implements Carrier {
     const { config, journal } = this.#options;
     const { passage } = client;
     this.#carried.delete(client);
+    if (this.#draining && this.#queue.length === 0) this.#begun.resolve();
     passage.end(ending);
     const said = config.mode === "bridge" && !client.closed ? ANSWERS.get(ending) : undefined;
     passage.status = said?.status ?? 0;

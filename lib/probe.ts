@@ -5,6 +5,7 @@
  * The deadline is `AbortSignal.timeout`, judged one turn of the event loop later: Deno runs
  * timers before ready input, and an overloaded balancer must not mark good servers down. If it fires
  * late, or that turn brings progress, the delay was ours, and the backend gets its time once more.
+ * Its signal ends the check before its time, and nothing is said.
  */
 import { type Address, formatAddress } from "./address.ts";
 import { type Clock, oneTurn } from "./clock.ts";
@@ -26,14 +27,20 @@ export interface ProbeOptions {
   readonly timeoutMs: number;
   /** The source of time. */
   readonly clock: Clock;
+  /** Aborted when nobody wants to know any more. */
+  readonly signal: AbortSignal;
 }
 
-/** Checks one backend. Null: nothing can be said, because this side had no means to look. */
+/**
+ * Checks one backend. Null: nothing can be said, because this side had no means to look, or does not
+ * want to know any more.
+ */
 export async function probe(address: Address, options: ProbeOptions): Promise<ProbeResult | null> {
   using check = new Check(address, options);
   try {
     return await check.run();
   } catch (error) {
+    if (options.signal.aborted) return null;
     if (check.late) return failed(false, `${check.subject} ${check.lateWords}`);
     if (error instanceof ProbeAnswerError) {
       return failed(false, `${check.subject} ${error.message}${hint(options)}`);
@@ -80,6 +87,9 @@ class Check implements Disposable {
   }
 
   async run(): Promise<ProbeResult> {
+    const { signal } = this.#options;
+    signal.throwIfAborted();
+    signal.addEventListener("abort", this.#drop);
     this.#setDeadline(1);
     const { hostname, port } = this.#address;
     this.#conn = await Deno.connect({ hostname, port, signal: this.#abort.signal });
@@ -91,6 +101,7 @@ class Check implements Disposable {
 
   [Symbol.dispose](): void {
     this.#over = true;
+    this.#options.signal.removeEventListener("abort", this.#drop);
     this.#conn?.[Symbol.dispose]();
   }
 
@@ -112,6 +123,18 @@ class Check implements Disposable {
 
   #giveUp(): void {
     this.late = true;
+    this.#end();
+  }
+
+  /** Nobody wants to know any more. */
+  readonly #drop = async (): Promise<void> => {
+    // Deno would leave a connection open that was made in this very turn.
+    if (this.#conn === null) await oneTurn(this.#options.clock);
+    if (!this.#over) this.#end();
+  };
+
+  /** Whatever is under way rejects. */
+  #end(): void {
     this.#abort.abort();
     this.#conn?.[Symbol.dispose]();
   }

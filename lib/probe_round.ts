@@ -27,8 +27,8 @@ export function spreadMs(count: number, limitMs: number): number {
 export interface ProbeRoundOptions<T> {
   /** Whom to probe, each once. */
   readonly backends: readonly T[];
-  /** Probes one backend and takes in the result. Never rejects. */
-  readonly probe: (backend: T) => Promise<void>;
+  /** Probes one backend and takes in the result; soon over when its signal is aborted. Never rejects. */
+  readonly probe: (backend: T, signal: AbortSignal) => Promise<void>;
   /** Over how long the start of that backend's probe is spread, in milliseconds. */
   readonly spreadMs: (backend: T) => number;
   /** Is that backend still to be probed, now that its turn has come? */
@@ -51,7 +51,8 @@ export class ProbeRound<T> {
   /** Those to come, the next one last. */
   readonly #turns: Turn<T>[];
   readonly #end: PromiseWithResolvers<void> = Promise.withResolvers();
-  #running = 0;
+  /** What ends the probes under way. */
+  readonly #running = new Map<T, AbortController>();
   #cancelTimer: (() => void) | null = null;
 
   /** Draws who is to start when, counted from now. */
@@ -71,11 +72,19 @@ export class ProbeRound<T> {
     return this.#end.promise;
   }
 
-  /** Starts no more probes. Resolves when those under way are over. */
+  /** Starts no more probes and drops those under way. Resolves when they are over. */
   stop(): Promise<void> {
     this.#turns.length = 0;
+    for (const abort of this.#running.values()) abort.abort();
     this.#startDue();
     return this.#end.promise;
+  }
+
+  /** Drops the probes of those that are gone: nobody is to wait for them. */
+  dropAllBut(wanted: ReadonlySet<T>): void {
+    for (const [backend, abort] of this.#running) {
+      if (!wanted.has(backend)) abort.abort();
+    }
   }
 
   /** Starts those whose turn it is; called whenever time has passed or a probe has ended. */
@@ -84,13 +93,13 @@ export class ProbeRound<T> {
     this.#cancelTimer = null;
     const nowMs = this.#options.clock.now();
     let next = this.#turns.at(-1);
-    while (next !== undefined && next.dueMs <= nowMs && this.#running < PROBES_MAX) {
+    while (next !== undefined && next.dueMs <= nowMs && this.#running.size < PROBES_MAX) {
       this.#turns.pop();
       this.#start(next.backend);
       next = this.#turns.at(-1);
     }
     if (next !== undefined && next.dueMs > nowMs) this.#wake(next.dueMs - nowMs);
-    else if (next === undefined && this.#running === 0) this.#end.resolve();
+    else if (next === undefined && this.#running.size === 0) this.#end.resolve();
   }
 
   #wake(delayMs: number): void {
@@ -100,9 +109,10 @@ export class ProbeRound<T> {
   async #start(backend: T): Promise<void> {
     const { isWanted, probe } = this.#options;
     if (!isWanted(backend)) return;
-    this.#running++;
-    await probe(backend);
-    this.#running--;
+    const abort = new AbortController();
+    this.#running.set(backend, abort);
+    await probe(backend, abort.signal);
+    this.#running.delete(backend);
     this.#startDue();
   }
 }

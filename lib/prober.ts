@@ -11,8 +11,8 @@
  * waits for the end of the round.
  *
  * Invariants: rounds never overlap; at most one starts in {@linkcode ROUND_GAP_MS}; requests that
- * come during a round count toward the next, and backends that are added wait for it; the data path
- * never waits here, the first round aside.
+ * come during a round count toward the next, and backends that are added wait for it; nobody waits for
+ * the probe of a backend that is gone; the data path never waits here, the first round aside.
  */
 import type { Clock } from "./clock.ts";
 import { ProbeRound, spreadMs } from "./probe_round.ts";
@@ -31,8 +31,8 @@ const PATIENCE_MS = 1000;
 export interface ProberOptions<T> {
   /** Whom to probe, as of now: read anew for each round, and before each probe that had to wait. */
   readonly backends: () => readonly T[];
-  /** Probes one backend and takes in the result. Never rejects. */
-  readonly probe: (backend: T) => Promise<void>;
+  /** Probes one backend and takes in the result; soon over when its signal is aborted. Never rejects. */
+  readonly probe: (backend: T, signal: AbortSignal) => Promise<void>;
   /** Is that backend worth another look soon? */
   readonly inDoubt: (backend: T) => boolean;
   /** Are there rounds over all backends, or only looks at those in doubt? */
@@ -85,15 +85,21 @@ export class Prober<T> {
   }
 
   /**
-   * Looks again at who is in doubt: a live connection has just failed, or backends were added.
-   * Whoever was not in doubt before is probed within {@linkcode ROUND_GAP_MS} and the spread, counted
-   * from now or from the end of the round under way.
+   * Looks again at who is in doubt: a live connection has just failed. Whoever was not in doubt before
+   * is probed within {@linkcode ROUND_GAP_MS} and the spread, counted from now or from the end of the
+   * round under way.
    */
   doubt(): void {
     this.#schedule();
   }
 
-  /** No more rounds and probes. Resolves when the probes under way are over. */
+  /** The backends are others: the probes of those that are gone are dropped, and the new ones in doubt. */
+  changed(): void {
+    this.#round?.dropAllBut(new Set(this.#options.backends()));
+    this.doubt();
+  }
+
+  /** No more rounds and probes. Resolves when the probes under way, which are dropped, are over. */
   async stop(): Promise<void> {
     this.#state = "stopped";
     this.#cancelTimer?.();

@@ -53,6 +53,10 @@ class FakeCarrier implements Carrier {
     this.#tell("dropIdle");
   }
 
+  announceEnd(): void {
+    this.#tell("announceEnd");
+  }
+
   retire(): Promise<void> {
     this.#tell("retire");
     return this.#empty.promise;

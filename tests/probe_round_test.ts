@@ -11,12 +11,14 @@ class Bench {
   readonly starts: { readonly backend: number; readonly atMs: number }[] = [];
   /** Is the round over? */
   ended = false;
+  /** Whose probes were dropped. */
+  readonly dropped: number[] = [];
   readonly #underWay: (() => void)[] = [];
 
   constructor(count: number, options: Partial<ProbeRoundOptions<number>> = {}) {
     this.round = new ProbeRound({
       backends: Array.from({ length: count }, (_, index) => index),
-      probe: (backend) => this.#probe(backend),
+      probe: (backend, signal) => this.#probe(backend, signal),
       spreadMs: () => 0,
       isWanted: () => true,
       random: () => 0.5,
@@ -43,7 +45,8 @@ class Bench {
     await settle();
   }
 
-  #probe(backend: number): Promise<void> {
+  #probe(backend: number, signal: AbortSignal): Promise<void> {
+    signal.addEventListener("abort", () => this.dropped.push(backend));
     this.starts.push({ backend, atMs: this.clock.now() - 10_000 });
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#underWay.push(resolve);
@@ -215,4 +218,26 @@ Deno.test("ProbeRound.stop: those that wait because too many run do not start", 
   bench.round.stop();
   await bench.finish();
   assertEquals([bench.starts.length, bench.ended], [PROBES_MAX, true]);
+});
+
+Deno.test("ProbeRound.stop: drops the probes under way, and resolves when they are over", async () => {
+  const bench = new Bench(3);
+  bench.run();
+  await bench.finish(1);
+  let stopped = false;
+  const stop = bench.round.stop().then(() => stopped = true);
+  await settle();
+  assertEquals([bench.dropped, stopped], [[1, 2], false]);
+  await bench.finish();
+  await stop;
+});
+
+Deno.test("ProbeRound.dropAllBut: drops the probes of those that are gone, and of no others", async () => {
+  const bench = new Bench(4);
+  bench.run();
+  await bench.finish(1);
+  bench.round.dropAllBut(new Set([0, 2]));
+  assertEquals(bench.dropped, [1, 3]);
+  await bench.finish();
+  assertEquals(bench.ended, true);
 });

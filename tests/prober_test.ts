@@ -19,13 +19,15 @@ class Bench {
   onProbed: (name: string) => void = () => {};
   /** How many probes are under way. */
   running = 0;
+  /** Whose probes were dropped. */
+  readonly dropped: string[] = [];
   #startedMs = NaN;
   readonly #finish: (() => void)[] = [];
 
   constructor({ names = "abc", ...options }: Options = {}) {
     this.prober = new Prober({
       backends: () => [...names],
-      probe: (name) => this.#probe(name),
+      probe: (name, signal) => this.#probe(name, signal),
       inDoubt: (name) => this.doubted.has(name),
       rounds: true,
       intervalMs: 3000,
@@ -51,8 +53,9 @@ class Bench {
     await settle();
   }
 
-  #probe(name: string): Promise<void> {
+  #probe(name: string, signal: AbortSignal): Promise<void> {
     this.#note(name);
+    signal.addEventListener("abort", () => this.dropped.push(name));
     this.running++;
     const { promise, resolve } = Promise.withResolvers<void>();
     if (this.probeMs === 0) resolve();
@@ -337,7 +340,7 @@ Deno.test("Prober.stop: between two rounds, it ends at once and leaves no timer"
   assertEquals([bench.rounds, bench.clock.pending], [["0: a b c"], 0]);
 });
 
-Deno.test("Prober.stop: during a round, it waits for that one, and no other follows", async () => {
+Deno.test("Prober.stop: during a round, it drops the probes, waits for their end, and no other follows", async () => {
   const bench = new Bench({ requests: 5 });
   bench.probeMs = Infinity;
   bench.prober.start();
@@ -346,7 +349,7 @@ Deno.test("Prober.stop: during a round, it waits for that one, and no other foll
   let stopped = false;
   const stop = bench.prober.stop().then(() => stopped = true);
   await bench.clock.advance(60_000);
-  assertEquals([stopped, bench.running], [false, 3]);
+  assertEquals([stopped, bench.running, bench.dropped.join("")], [false, 3, "abc"]);
   await bench.finish();
   await stop;
   await bench.prober.stop();
@@ -354,6 +357,27 @@ Deno.test("Prober.stop: during a round, it waits for that one, and no other foll
   bench.prober.doubt();
   await bench.clock.advance(60_000);
   assertEquals([bench.rounds, bench.clock.pending], [["0: a b c"], 0]);
+});
+
+// Regression: a server that was new waited for the probe of another that had been removed.
+Deno.test("Prober.changed: drops the probes of those that are gone, so that new ones come soon", async () => {
+  let names = "ab";
+  const bench = new Bench({ backends: () => [...names] });
+  await bench.prober.start();
+  bench.probeMs = Infinity;
+  bench.doubted.add("a");
+  bench.prober.doubt();
+  await bench.clock.advance(ROUND_GAP_MS);
+  names = "bc";
+  bench.doubted.clear();
+  bench.doubted.add("c");
+  bench.prober.changed();
+  assertEquals([bench.rounds.at(-1), bench.dropped], ["100: a", ["a"]]);
+  await bench.finish();
+  await bench.clock.advance(ROUND_GAP_MS);
+  assertEquals(bench.rounds.at(-1), "200: c");
+  await bench.finish();
+  await bench.prober.stop();
 });
 
 // Regression: a doubt before the start ran a round over all, and a stop did not keep one away.

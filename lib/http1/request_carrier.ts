@@ -49,6 +49,8 @@ export class RequestCarrier implements Carrier {
   #turnedAway = 0;
   #opened = 0;
   #stale = 0;
+  /** Is each answer to be a client's last? */
+  #announces = false;
   #draining = false;
   /** Resolves when everything is closed; null: nobody has asked for the end. */
   #ending: Promise<void> | null = null;
@@ -140,6 +142,7 @@ export class RequestCarrier implements Carrier {
     }
     this.#sessions.add(session);
     session.run();
+    if (this.#announces) session.retire();
     if (this.#draining) session.drain();
   }
 
@@ -164,16 +167,19 @@ export class RequestCarrier implements Carrier {
     this.#idle.drop(backend);
   }
 
-  /**
-   * Each client is told with its next answer that it is the last; one that does not ask again goes when
-   * its time is over. Resolves when all clients are closed.
-   */
-  retire(): Promise<void> {
+  /** From now on each client, those to come too, is told with its next answer that it is the last. */
+  announceEnd(): void {
+    this.#announces = true;
     for (const session of this.#sessions) session.retire();
+  }
+
+  /** The same; one that does not ask again goes when its time is over. Resolves when all are closed. */
+  retire(): Promise<void> {
+    this.announceEnd();
     return this.#end();
   }
 
-  /** Takes no further requests than those under way. Resolves when all clients are closed. */
+  /** The same, and that time is short. Resolves when all clients are closed. */
   drain(): Promise<void> {
     this.#draining = true;
     for (const session of this.#sessions) session.drain();
@@ -184,8 +190,9 @@ export class RequestCarrier implements Carrier {
   cut(): void {
     for (const request of this.#queue.drop()) request.settle("cut", ENDING.drainTimeout);
     for (const { passage } of this.#carried) passage.end(ENDING.drainTimeout);
-    this.#options.deadlines.expireAll();
+    // Before their time is over for all: who is let go by that would linger.
     for (const session of this.#sessions) session[Symbol.dispose]();
+    this.#options.deadlines.expireAll();
   }
 
   #end(): Promise<void> {

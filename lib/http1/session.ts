@@ -51,6 +51,11 @@ export interface SessionOptions {
 /** What it is doing: waiting for a request, reading a head, waiting for an answer, or over. */
 type Phase = "idle" | "head" | "carried" | "over";
 
+/**
+ * So long a client may wait with its request, in milliseconds, when there is to be no other: it may be
+ * on its way, and whoever asks again and again is told with an answer.
+ */
+const LAST_REQUEST_MS = 1000;
 const NOTHING = new Uint8Array(0);
 
 /** One client's connection. */
@@ -71,8 +76,9 @@ export class Session implements Departing, Member {
   #phase: Phase = "idle";
   #sinceMs: number;
   #asked = false;
-  #draining = false;
   #retiring = false;
+  /** Since when it has to end; Infinity: it has not. */
+  #drainingMs = Infinity;
   #closed = false;
 
   /** Takes over the connection. */
@@ -105,11 +111,6 @@ export class Session implements Departing, Member {
     return this.reader.receiving;
   }
 
-  /** Is no request under way, not even its head? */
-  get idle(): boolean {
-    return this.#phase === "idle";
-  }
-
   /** Reads requests until the end. Never rejects. */
   async run(): Promise<void> {
     let last: Uint8Array = NOTHING;
@@ -125,7 +126,7 @@ export class Session implements Departing, Member {
         this.#options.onRequest(request);
         const settlement = await request.settled;
         this.#options.onSettled(request);
-        if (settlement === "keep" && !this.#draining) continue;
+        if (settlement === "keep") continue;
         if (settlement === "cut") this[Symbol.dispose]();
         if (typeof settlement === "number") last = errorAnswer(settlement, this.#options.date);
         break;
@@ -136,12 +137,6 @@ export class Session implements Departing, Member {
     this.#leave(last);
   }
 
-  /** Takes no further request: an idle session ends at once, another after its answer. */
-  drain(): void {
-    this.#draining = true;
-    if (this.idle) this.#leave(NOTHING);
-  }
-
   /**
    * Lets the client know with an answer that it is the last one (RFC 9112, 9.6): the next, or that to
    * the last request that has come by then. Until then nothing changes, so no request is lost.
@@ -150,21 +145,29 @@ export class Session implements Departing, Member {
     this.#retiring = true;
   }
 
+  /** The same; and who does not ask within a second goes. */
+  drain(): void {
+    this.#retiring = true;
+    this.#drainingMs = this.#options.deadlines.now;
+  }
+
   /** Is the answer under way to be the last? */
   get endsNext(): boolean {
-    return this.#draining || (this.#retiring && this.reader.held === 0);
+    return this.#retiring && this.reader.held === 0;
   }
 
   /** When it is given up, unless a request is under way. */
   #expiresAt(): number {
     const { headTimeoutMs, keepAliveTimeoutMs } = this.#options;
-    const isKept = this.#phase === "idle" && this.#asked;
-    return this.#sinceMs + (isKept ? keepAliveTimeoutMs : headTimeoutMs);
+    if (this.#phase !== "idle") return this.#sinceMs + headTimeoutMs;
+    const lastMs = Math.max(this.#sinceMs, this.#drainingMs) + LAST_REQUEST_MS;
+    return Math.min(this.#sinceMs + (this.#asked ? keepAliveTimeoutMs : headTimeoutMs), lastMs);
   }
 
   /** Gives it up; who is in the middle of a head is told so (RFC 9110, 15.5.9). */
   #expire(): void {
     if (this.#phase === "head") return this.#leave(this.#refuse(408, ENDING.headTimeout));
+    if (this.#drainingMs < Infinity) return this.#leave(NOTHING); // No fault of the client's.
     const passage = this.#unasked();
     passage.end(this.#asked ? ENDING.keepAliveTimeout : ENDING.headTimeout);
     this.#options.journal.unasked(passage);

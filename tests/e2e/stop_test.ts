@@ -1,13 +1,27 @@
 /** How a balancer stops: in two phases, and how to cut each of them short. */
+import type { Balancer } from "../../lib/balancer.ts";
 import { makeConfig } from "../../lib/config.ts";
-import { assertEquals, assertMatch } from "../support/assert.ts";
-import { startBalancer } from "../support/balancer.ts";
+import { SteeringError } from "../../lib/errors.ts";
+import { assertEquals, assertMatch, assertRejects } from "../support/assert.ts";
+import { makeBalancer, startBalancer } from "../support/balancer.ts";
 import { BalancerProcess } from "../support/balancer_process.ts";
 import { askOnce, ByteClient, get } from "../support/byte_client.ts";
+import { CapturedLog } from "../support/captured_log.ts";
 import { GATE_ANSWER, GateServer } from "../support/gate_server.ts";
+import { FILES } from "../support/http_clients.ts";
+import { startHttpServer } from "../support/httpserver.ts";
+import { RawServer, readSome, writeAll } from "../support/raw_server.ts";
+import { connectTcp } from "../support/tcp_connection.ts";
 import { until } from "../support/until.ts";
 
+const ASK = "GET /a.txt HTTP/1.1\r\nHost: test\r\n\r\n";
 const TRUSTING = { health: "off", policy: "round-robin" } as const;
+
+/** Does that answer say that it is the last of its connection? */
+function isLast(answer: string): boolean {
+  assertMatch(answer, /^HTTP\/1.1 200 [^]*alpha/);
+  return answer.includes("\r\nConnection: close\r\n");
+}
 
 /** Can nobody connect there any more? */
 function refuses(port: number): Promise<boolean> {
@@ -36,7 +50,7 @@ Deno.test("stop: after the drain delay it accepts no more, and what runs finishe
   await until(() => server.asked.length === 1, "a client is being served");
   const stopped = balancer.stop();
   await until(() => refuses(port), "it accepts no more");
-  assertEquals(balancer.snapshot().carried, 1);
+  await until(() => balancer.snapshot().carried === 1, "those who only looked have gone");
   server.open();
   assertEquals(await running, GATE_ANSWER);
   await stopped;
@@ -56,20 +70,174 @@ Deno.test("stop: without a drain delay it says that it drains, and accepts no mo
   await stopped;
 });
 
-// Regression: those that the kernel had taken in and nobody had accepted were reset.
-Deno.test("stop: who has connected by then is served", async () => {
-  await using server = new GateServer();
-  server.open();
-  await using balancer = await startBalancer([server.port], TRUSTING);
-  const { port } = balancer.address;
-  const clients = await Promise.all(Array.from({ length: 50 }, () => ByteClient.connect(port)));
+// Regression: those that the kernel had taken in and nobody had accepted were reset; and in http mode
+// who had not asked yet was sent away.
+for (const mode of ["bridge", "http"] as const) {
+  Deno.test(`stop: in ${mode} mode, who has connected by then is served`, async () => {
+    await using server = new GateServer();
+    server.open();
+    await using balancer = await startBalancer([server.port], { ...TRUSTING, mode });
+    const { port } = balancer.address;
+    const clients = await Promise.all(Array.from({ length: 50 }, () => ByteClient.connect(port)));
+    const stopped = balancer.stop();
+    await Promise.all(clients.map((client) => client.send(get("/"))));
+    for (const client of clients) {
+      assertMatch(await client.receiveAll(), /^HTTP\/1.1 200 [^]*ok$/);
+      client[Symbol.dispose]();
+    }
+    await stopped;
+  });
+}
+
+// Regression: kept connections were closed under requests that were on their way.
+Deno.test("stop: in http mode, a kept client that asks once more is answered, and told to go", async () => {
+  await using server = await startHttpServer({ files: FILES });
+  await using balancer = await startBalancer([server.port], { ...TRUSTING, mode: "http" });
+  using client = await ByteClient.connect(balancer.address.port);
+  await client.send(ASK);
+  assertEquals(isLast(await client.receiveUntil("alpha")), false);
   const stopped = balancer.stop();
-  for (const client of clients) {
-    await client.send(get("/"));
-    assertEquals(await client.receiveAll(), GATE_ANSWER);
-    client[Symbol.dispose]();
-  }
+  await until(() => refuses(balancer.address.port), "it accepts no more");
+  await client.send(ASK);
+  assertEquals(isLast(await client.receiveAll()), true);
   await stopped;
+});
+
+// Regression: nobody was told, so kept connections broke when the delay was over.
+Deno.test("stop: in http mode, during the drain delay each answer says that it is the last", async () => {
+  await using server = await startHttpServer({ files: FILES });
+  const settings = { ...TRUSTING, mode: "http", drainDelayMs: "24h" };
+  await using balancer = await startBalancer([server.port], settings);
+  const { port } = balancer.address;
+  using before = await ByteClient.connect(port);
+  await before.send(ASK);
+  await before.receiveUntil("alpha");
+  const stopped = balancer.stop();
+  await before.send(ASK);
+  assertEquals(isLast(await before.receiveAll()), true);
+  using during = await ByteClient.connect(port);
+  await during.send(ASK);
+  assertEquals(isLast(await during.receiveAll()), true);
+  await balancer[Symbol.asyncDispose]();
+  await stopped;
+});
+
+/** A server that takes connections and says nothing. */
+function silentServer(): RawServer {
+  return new RawServer(async (conn) => {
+    while (await readSome(conn) !== "");
+  });
+}
+
+/** Waits for the end of a stop, and not for ever. */
+async function hasStopped(balancer: Balancer): Promise<void> {
+  let isStopped = false;
+  balancer.stop().then(() => isStopped = true);
+  await until(() => isStopped, "it has stopped");
+}
+
+const HANGING = { probeTimeoutMs: "1h", drainTimeoutMs: "24h" } as const;
+
+// Regression: a stop waited for the probes under way, up to --probe-timeout.
+Deno.test("stop: probes under way are dropped, those under former settings too", async () => {
+  await using silent = silentServer();
+  await using server = await startHttpServer({ files: FILES });
+  const settings = { ...HANGING, intervalMs: "100ms" };
+  await using balancer = await startBalancer([server.port], settings);
+  const reload = (healthPath: string): Promise<void> => {
+    const backends = [`${server.port}`, `${silent.port}`];
+    const given = { listen: "127.0.0.1:0", backends, settings: { ...settings, healthPath } };
+    return balancer.reload(makeConfig(given));
+  };
+  await reload("/healthcheck");
+  await until(() => silent.open === 1, "a check is under way");
+  await reload("/healthcheck?");
+  await until(() => silent.connections === 2, "another check is under way");
+  await hasStopped(balancer);
+});
+
+// Regression: it waited for the first round of checks.
+Deno.test("stop: during the start it ends the start", async () => {
+  await using silent = silentServer();
+  await using balancer = makeBalancer([silent.port], HANGING);
+  await until(() => silent.open === 1, "the first check is under way");
+  await hasStopped(balancer);
+});
+
+Deno.test("stop: during the start it does not wait for names", async () => {
+  await using log = await CapturedLog.start();
+  const lookup = (): Promise<readonly string[]> => new Promise(() => {});
+  const settings = { ...HANGING, health: "off", policy: "random" };
+  await using balancer = makeBalancer(["web.test:80"], settings, { lookup });
+  await balancer.stop();
+  assertEquals(log.lines.filter((line) => line.includes("gave no answer")), []);
+});
+
+for (const mode of ["bridge", "http"] as const) {
+  Deno.test(`stop: during the start, in ${mode} mode, who has connected is served`, async () => {
+    const healthy = Promise.withResolvers<void>();
+    await using server = new RawServer(async (conn) => {
+      const isCheck = (await readSome(conn)).startsWith("GET /healthcheck");
+      if (isCheck) await healthy.promise;
+      await writeAll(conn, isCheck ? "HTTP/1.1 200 OK\r\n\r\n0\n0\n" : GATE_ANSWER);
+    });
+    await using balancer = makeBalancer([server.port], { ...HANGING, mode });
+    const { port } = balancer.address;
+    const waiting = askOnce(port, get("/"));
+    await until(() => balancer.snapshot().waiting === 1, "a client waits");
+    const stopped = balancer.stop();
+    await until(() => refuses(port), "it accepts no more");
+    healthy.resolve();
+    assertMatch(await waiting, /^HTTP\/1.1 200 [^]*ok$/);
+    await stopped;
+  });
+
+  Deno.test(`stop: during the start, in ${mode} mode, it ends when who waits has left`, async () => {
+    await using silent = silentServer();
+    await using balancer = makeBalancer([silent.port], { ...HANGING, mode });
+    using waiting = await connectTcp(balancer.address);
+    await waiting.write(new TextEncoder().encode(get("/")));
+    await until(() => balancer.snapshot().waiting === 1, "a client waits");
+    const stopped = hasStopped(balancer);
+    await until(() => refuses(balancer.address.port), "it accepts no more");
+    waiting.reset();
+    await stopped;
+  });
+
+  Deno.test(`stop: during the start, in ${mode} mode, the drain deadline ends who waits`, async () => {
+    await using silent = silentServer();
+    const settings = { ...HANGING, drainTimeoutMs: "200ms", mode };
+    await using balancer = makeBalancer([silent.port], settings);
+    const waiting = askOnce(balancer.address.port, get("/"));
+    await until(() => balancer.snapshot().waiting === 1, "a client waits");
+    await hasStopped(balancer);
+    assertEquals(await waiting, "");
+  });
+}
+
+// Regression: a reload that waited for the start, and the start for its checks, held the stop up.
+Deno.test("stop: a reload that waits for the start is refused at once", async () => {
+  await using silent = silentServer();
+  await using balancer = makeBalancer([silent.port], HANGING);
+  await until(() => silent.open === 1, "the first check is under way");
+  const backends = [`${silent.port}`];
+  const reloading = balancer.reload(makeConfig({ listen: "127.0.0.1:0", backends, settings: {} }));
+  const refused = assertRejects(() => reloading, SteeringError);
+  await hasStopped(balancer);
+  await refused;
+});
+
+Deno.test("stop: a reload that looks names up is refused at once, also with a drain delay", async () => {
+  await using log = await CapturedLog.start();
+  await using server = new GateServer();
+  const lookup = (): Promise<readonly string[]> => new Promise(() => {});
+  const settings = { ...TRUSTING, drainDelayMs: "24h" };
+  await using balancer = await startBalancer([server.port], settings, { lookup });
+  const backends = ["web.test:80"];
+  const reloading = balancer.reload(makeConfig({ listen: "127.0.0.1:0", backends, settings }));
+  balancer.stop();
+  await assertRejects(() => reloading, SteeringError);
+  assertEquals(log.lines.filter((line) => line.includes("gave no answer")), []);
 });
 
 Deno.test("stop: clients under former settings are seen out like all others", async () => {
@@ -85,7 +253,7 @@ Deno.test("stop: clients under former settings are seen out like all others", as
   const listen = "127.0.0.1:0";
   await balancer.reload(makeConfig({ listen, backends, settings: { ...settings, queueMax: "1" } }));
   const stopped = balancer.stop();
-  assertEquals(await idle.receiveAll(), "", "who says nothing goes at once");
+  assertEquals(await idle.receiveAll(), "", "who says nothing goes soon");
   server.open();
   assertMatch(await running, /^HTTP\/1.1 200 [^]*ok$/);
   await stopped;
@@ -109,7 +277,7 @@ Deno.test("program: SIGTERM with --drain-delay says so and serves on; a second o
   const port = await process.port();
   await process.says(/Serving/);
   process.kill("SIGTERM");
-  await process.says(/Draining: accepting clients for another 86400s/);
+  await process.says(/Draining: accepting clients for another 86400s, 0 clients now/);
   assertEquals(await askOnce(port, get("/")), GATE_ANSWER);
   process.kill("SIGTERM");
   assertEquals((await process.end()).code, 0);
