@@ -41,6 +41,8 @@ export const log: Log = getLogger(["loadbalancer"]);
 
 const LINES_MAX = 1000;
 const FLUSH_MS = 20;
+/** How long the last lines may take to be written at the end. */
+const END_TIMEOUT_MS = 5000;
 let linesDropped = 0;
 
 /** How many lines were dropped since the start because stderr was slow. */
@@ -56,7 +58,7 @@ export interface LogOptions {
   readonly format: LogFormat;
 }
 
-/** The log while it is written to stderr. Disposing of it waits until all lines are out. */
+/** The log while it is written to stderr. Disposing of it waits until all lines are out, for a while. */
 export interface RunningLog extends AsyncDisposable {
   /** From now on lines are chosen and written that way. */
   change(options: LogOptions): void;
@@ -91,8 +93,16 @@ export async function startLog(options: LogOptions): Promise<RunningLog> {
       level = next.level;
       format = formatter(next.format);
     },
-    [Symbol.asyncDispose]: dispose,
+    [Symbol.asyncDispose]: endLog,
   };
+}
+
+/** Nobody may be reading stderr: the process ends all the same. */
+async function endLog(): Promise<void> {
+  const { promise: late, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, END_TIMEOUT_MS);
+  await Promise.race([dispose(), late]);
+  clearTimeout(timer);
 }
 
 /** Is that line important enough? LogTape's levels that are none of ours lie beyond both ends. */

@@ -8,18 +8,20 @@ import { ConfigFileError } from "./config_file/error.ts";
 import { BalancerError } from "./errors.ts";
 import { type Command, load } from "./load.ts";
 import { serve } from "./service.ts";
+import type { Hangups } from "./signals.ts";
 import { type Program, systemdUnit } from "./systemd_unit.ts";
 
 /** What the process answers with. */
 export const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
 
-/** Runs until it is stopped. Resolves to the exit code. */
-export async function run(args: readonly string[]): Promise<number> {
+/** Runs until it is stopped. Resolves to the exit code. Hangups end `ctl` and `top`. */
+export async function run(args: readonly string[], hangups: Hangups): Promise<number> {
   try {
     const [word, ...rest] = args;
+    if (word === "ctl" || word === "top") hangups[Symbol.dispose]();
     if (word === "ctl") return await (await import("./ctl.ts")).ctl(rest);
     if (word === "top") return await (await import("./top.ts")).top(rest);
-    return await obey(await load(args), args);
+    return await obey(await load(args), { args, hangups });
   } catch (error) {
     const wrong = asksToCheck(args) ? EXIT.failed : EXIT.usage;
     if (error instanceof ConfigFileError) return complain(error.message, wrong);
@@ -29,7 +31,10 @@ export async function run(args: readonly string[]): Promise<number> {
   }
 }
 
-async function obey(command: Command, args: readonly string[]): Promise<number> {
+async function obey(
+  command: Command,
+  { args, hangups }: { readonly args: readonly string[]; readonly hangups: Hangups },
+): Promise<number> {
   switch (command.kind) {
     case "help":
       return print(usage());
@@ -42,7 +47,7 @@ async function obey(command: Command, args: readonly string[]): Promise<number> 
     case "systemd-unit":
       return print(systemdUnit(args, { loaded: command.loaded, program: thisProgram() }));
     case "serve":
-      await serve(command.loaded.config, () => loadConfig(args));
+      await serve(command.loaded.config, { loadAgain: () => loadConfig(args), hangups });
       return EXIT.ok;
   }
 }

@@ -6,17 +6,32 @@ import denoJson from "../deno.json" with { type: "json" };
 import { AccessLog } from "./access_log.ts";
 import type { Admin } from "./admin/admin.ts";
 import { Balancer } from "./balancer.ts";
-import { systemClock } from "./clock.ts";
+import { pause, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { log, startLog } from "./log.ts";
 import { Reloader } from "./reloader.ts";
-import { onHangup, StopSignals } from "./signals.ts";
+import { type Hangups, StopSignals } from "./signals.ts";
+
+/** What a service is told by. */
+export interface ServeOptions {
+  /** Reads the configuration anew. */
+  readonly loadAgain: () => Promise<Config>;
+  /** They ask for that. */
+  readonly hangups: Hangups;
+}
+
+/** How long clients may take to be cut off at the second signal, in milliseconds. */
+const CUT_MS_MAX = 2000;
 
 /**
- * Serves until it is told to stop, by a signal. At SIGHUP the configuration is read by `loadAgain`.
- * Rejects with a `BalancerError` when it cannot start.
+ * Serves until it is told to stop, by a signal. Signals are held until the last lines of the logs are
+ * out. Rejects with a `BalancerError` when it cannot start.
  */
-export async function serve(config: Config, loadAgain: () => Promise<Config>): Promise<void> {
+export async function serve(
+  config: Config,
+  { loadAgain, hangups }: ServeOptions,
+): Promise<void> {
+  using signals = new StopSignals();
   await using runningLog = await startLog({ level: config.logLevel, format: config.logFormat });
   await using accessLog = new AccessLog({
     format: config.accessLog,
@@ -24,10 +39,7 @@ export async function serve(config: Config, loadAgain: () => Promise<Config>): P
     clock: systemClock,
     date: Date.now,
   });
-  using signals = new StopSignals();
   let reloader: Reloader | null = null;
-  // Before there is a balancer, what would be read again was read just now.
-  using _hangups = onHangup(() => void reloader?.reloadAndLog());
   await using admin = await openAdmin(config, {
     accessLog,
     reload: async () => await reloader?.reload(),
@@ -36,7 +48,7 @@ export async function serve(config: Config, loadAgain: () => Promise<Config>): P
     onPassage: (passage, endedMs) => accessLog.write(passage, endedMs),
     onChange: () => admin?.changed(),
   });
-  reloader = new Reloader({
+  const reloads = reloader = new Reloader({
     load: loadAgain,
     balancer,
     onReload: ({ logLevel, logFormat, accessLog: format }) => {
@@ -45,9 +57,12 @@ export async function serve(config: Config, loadAgain: () => Promise<Config>): P
     },
   });
   admin?.attach(balancer);
+  hangups.answer(() => void reloads.reloadAndLog());
   await signals.first;
   log.info("Asked to stop; once more to end now");
-  await Promise.race([balancer.stop(), signals.second]);
+  const stopped = balancer.stop().then(() => true);
+  if (await Promise.race([stopped, signals.second.then(() => false)])) return;
+  await Promise.race([balancer[Symbol.asyncDispose](), pause(CUT_MS_MAX, systemClock)]);
 }
 
 /** Opens the admin port, if there is to be one: it tells how things stand before and after all else. */

@@ -51,8 +51,30 @@ export class StopSignals implements Disposable {
   };
 }
 
-/** Calls back at each SIGHUP, from now until what it returns is disposed of. */
-export function onHangup(callback: () => void): Disposable {
-  Deno.addSignalListener("SIGHUP", callback);
-  return { [Symbol.dispose]: () => Deno.removeSignalListener("SIGHUP", callback) };
+/** SIGHUP, from its making until it is disposed of. One that nobody answers is kept. */
+export class Hangups implements Disposable {
+  #answer: (() => void) | null = null;
+  #isKept = false;
+
+  /** From now on it does not end the process. */
+  constructor() {
+    Deno.addSignalListener("SIGHUP", this.#onSignal);
+  }
+
+  /** Calls back at each, and at once if one has come before. */
+  answer(callback: () => void): void {
+    this.#answer = callback;
+    if (this.#isKept) callback();
+    this.#isKept = false;
+  }
+
+  /** Listens no longer: the signal ends the process again. */
+  [Symbol.dispose](): void {
+    Deno.removeSignalListener("SIGHUP", this.#onSignal);
+  }
+
+  readonly #onSignal = (): void => {
+    if (this.#answer === null) this.#isKept = true;
+    else this.#answer();
+  };
 }

@@ -190,12 +190,13 @@ for (const [what, makeStuck] of Object.entries(STUCK)) {
   });
 }
 
-Deno.test("program: a second signal ends it at once", async () => {
+// Regression: it ended without a word on those that were still served.
+Deno.test("program: a second signal ends it at once, and the log tells of those cut off", async () => {
   await using backend = new RawServer(async (conn) => {
     while (await readSome(conn) !== "");
   });
   await using process = new BalancerProcess(
-    ["0", `${backend.port}`, "--health", "off", "--drain-timeout", "24h"],
+    ["0", `${backend.port}`, "--health", "off", "--drain-timeout", "24h", "--access-log", "text"],
   );
   using client = await ByteClient.connect(await process.port());
   await client.send(get("/"));
@@ -203,8 +204,67 @@ Deno.test("program: a second signal ends it at once", async () => {
   process.kill("SIGTERM");
   await process.says(/Draining/);
   process.kill("SIGTERM");
-  assertEquals((await process.end()).code, 0);
+  const { code, stdout, stderr } = await process.end();
+  assertEquals(code, 0);
+  assertStringIncludes(stderr, "Closing 1 clients that are not finished");
+  assertMatch(stdout, /^[^\n]* end=drain-timeout [^\n]*\n$/);
 });
+
+// Regression: signals were let go before the last lines were out, so that a second Ctrl-C ended it.
+Deno.test("program: signals do not keep the last lines of the access log from being written", async () => {
+  await using backend = await server();
+  const reads = Promise.withResolvers<void>();
+  await using process = new BalancerProcess(
+    ["0", `${backend.port}`, "--mode", "http", "--access-log", "text"],
+    { readsAfter: reads.promise },
+  );
+  const port = await process.port();
+  // More than a pipe holds.
+  const path = `/a.txt?${"x".repeat(2000)}`;
+  for (let turn = 0; turn < 200; turn++) {
+    assertStringIncludes(await askOnce(port, get(path)), "alpha");
+  }
+  process.kill("SIGTERM");
+  await process.says(/Stopped/);
+  process.kill("SIGINT");
+  process.kill("SIGHUP");
+  process.kill("SIGTERM");
+  reads.resolve();
+  const { code, stdout } = await process.end();
+  assertEquals(code, 0);
+  assertEquals(stdout.split("\n").length, 201);
+});
+
+// Regression: until the configuration was there, SIGHUP ended the process.
+Deno.test("program: SIGHUP before the configuration is read is answered when it serves", async () => {
+  await using backend = await server();
+  const directory = await Deno.makeTempDir();
+  const path = `${directory}/lb.jsonc`;
+  await new Deno.Command("mkfifo", { args: [path] }).output();
+  const config = JSON.stringify({ listen: 0, servers: [backend.port] });
+  try {
+    await using process = new BalancerProcess(["--config", path], {
+      permissions: ["--allow-net", "--allow-read"],
+    });
+    await until(() => catchesHangups(process.pid), "it catches SIGHUP");
+    process.kill("SIGHUP");
+    await Deno.writeTextFile(path, config);
+    await process.says(/Serving/);
+    await Deno.writeTextFile(path, config);
+    await process.says(/Reloaded: nothing has changed/);
+    process.kill("SIGTERM");
+    assertEquals((await process.end()).code, 0);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+/** Is SIGHUP no longer the end of that process? */
+async function catchesHangups(pid: number): Promise<boolean> {
+  const status = await Deno.readTextFile(`/proc/${pid}/status`);
+  const caught = /^SigCgt:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "0";
+  return (BigInt(`0x${caught}`) & 1n) === 1n;
+}
 
 Deno.test("program: clients that reset before they are accepted do not end the listening", async () => {
   await using backend = await server();

@@ -134,6 +134,21 @@ Deno.test("reload: a server that is new is checked before it is used", async () 
   assertEquals(balancer.snapshot().backends[0]?.state, "ready");
 });
 
+// Regression: it waited for the end of that check.
+Deno.test("reload: a server that is new does not wait for the check of one that was removed", async () => {
+  await using silent = new RawServer(async (conn) => {
+    while (await readSome(conn) !== "");
+  });
+  await using one = await named("one");
+  await using two = await named("two");
+  const settings = { probeTimeoutMs: "1h" };
+  await using balancer = await startBalancer([one.port], settings);
+  await balancer.reload(config([silent.port], settings));
+  await until(() => silent.open === 1, "a check is under way");
+  await balancer.reload(config([two.port], settings));
+  await until(() => names(balancer).join() === `127.0.0.1:${two.port}`, "the new one is ready");
+});
+
 Deno.test("reload: counts, health and steering of what stays go on", async () => {
   await using one = await named("one");
   const dead = deadPort();

@@ -21,6 +21,8 @@ export interface ProcessOptions {
   readonly permissions?: readonly string[];
   /** What it reads from standard input, to its end; by default nothing. */
   readonly stdin?: string;
+  /** Its stdout is not read before that. */
+  readonly readsAfter?: Promise<void>;
 }
 
 /** What a process left behind. */
@@ -44,7 +46,7 @@ export class BalancerProcess implements AsyncDisposable {
 
   /** Starts it. */
   constructor(args: readonly string[], options: ProcessOptions = {}) {
-    const { before = "true", permissions = ["--allow-net"], stdin = "" } = options;
+    const { before = "true", permissions = ["--allow-net"], stdin = "", readsAfter } = options;
     const command = [...commandWith(permissions), ...args];
     this.#child = new Deno.Command("sh", {
       args: ["-c", `${before}; exec "$@"`, "sh", ...command],
@@ -54,7 +56,8 @@ export class BalancerProcess implements AsyncDisposable {
     }).spawn();
     this.#read = Promise.all([
       write(this.#child.stdin, stdin),
-      collect(this.#child.stdout, (text) => this.stdout += text),
+      Promise.resolve(readsAfter)
+        .then(() => collect(this.#child.stdout, (text) => this.stdout += text)),
       collect(this.#child.stderr, (text) => this.stderr += text),
     ]);
   }
