@@ -458,7 +458,7 @@ export class Balancer implements AsyncDisposable {
   #takeServers(): void {
     this.#pool.reconcile(this.#servers.backends);
     if (this.#config.health === "off") this.#pool.trustUnknown();
-    this.#prober.changed();
+    this.#prober.changed(this.#pool.wanted);
     this.#carriers.admit(); // A new bound is no change of state, but there may be room.
     this.#onChange();
   }

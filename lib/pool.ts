@@ -113,6 +113,11 @@ export class Pool implements Disposable {
     return this.#backends.filter(({ state }) => state !== "disabled");
   }
 
+  /** Those on the list: without those that were removed, and those that go on until others are checked. */
+  get wanted(): readonly Backend[] {
+    return this.#backends.filter((each) => !this.#removed.has(each) && !this.#retiring.has(each));
+  }
+
   /** How many backends may be used right now. */
   get readyCount(): number {
     return this.#ready.length;

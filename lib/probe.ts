@@ -54,6 +54,11 @@ export async function probe(address: Address, options: ProbeOptions): Promise<Pr
 
 /** A deadline that fires later than this means that this process did not run. */
 const STALL_MS = 100;
+/**
+ * So long a connect that is dropped may still succeed, in milliseconds: Deno leaves a connection open
+ * whose connect is aborted just when it is made, and most are made within a few.
+ */
+const CONNECT_MS = 100;
 
 /** The state of one check while it runs. */
 class Check implements Disposable {
@@ -67,6 +72,7 @@ class Check implements Disposable {
   readonly #abort = new AbortController();
   #conn: Deno.TcpConn | null = null;
   #over = false;
+  #cancelDrop = (): void => {};
   /** Grows with each step that the backend answered. */
   #progress = 0;
 
@@ -94,6 +100,7 @@ class Check implements Disposable {
     const { hostname, port } = this.#address;
     this.#conn = await Deno.connect({ hostname, port, signal: this.#abort.signal });
     this.connected = true;
+    signal.throwIfAborted();
     this.#progress++;
     if (isItself(this.#conn)) throw new Deno.errors.ConnectionRefused();
     return this.#options.kind === "tcp" ? { ok: true } : await this.#ask(this.#conn);
@@ -101,6 +108,7 @@ class Check implements Disposable {
 
   [Symbol.dispose](): void {
     this.#over = true;
+    this.#cancelDrop();
     this.#options.signal.removeEventListener("abort", this.#drop);
     this.#conn?.[Symbol.dispose]();
   }
@@ -127,10 +135,9 @@ class Check implements Disposable {
   }
 
   /** Nobody wants to know any more. */
-  readonly #drop = async (): Promise<void> => {
-    // Deno would leave a connection open that was made in this very turn.
-    if (this.#conn === null) await oneTurn(this.#options.clock);
-    if (!this.#over) this.#end();
+  readonly #drop = (): void => {
+    if (this.#conn !== null) this.#end();
+    else this.#cancelDrop = this.#options.clock.after(CONNECT_MS, () => this.#end());
   };
 
   /** Whatever is under way rejects. */

@@ -80,7 +80,7 @@ export class ProbeRound<T> {
     return this.#end.promise;
   }
 
-  /** Drops the probes of those that are gone: nobody is to wait for them. */
+  /** Drops the probes of those that are not wanted any more: nobody is to wait for them. */
   dropAllBut(wanted: ReadonlySet<T>): void {
     for (const [backend, abort] of this.#running) {
       if (!wanted.has(backend)) abort.abort();

@@ -12,7 +12,7 @@
  *
  * Invariants: rounds never overlap; at most one starts in {@linkcode ROUND_GAP_MS}; requests that
  * come during a round count toward the next, and backends that are added wait for it; nobody waits for
- * the probe of a backend that is gone; the data path never waits here, the first round aside.
+ * the probe of a backend that is not wanted; the data path never waits here, the first round aside.
  */
 import type { Clock } from "./clock.ts";
 import { ProbeRound, spreadMs } from "./probe_round.ts";
@@ -93,9 +93,12 @@ export class Prober<T> {
     this.#schedule();
   }
 
-  /** The backends are others: the probes of those that are gone are dropped, and the new ones in doubt. */
-  changed(): void {
-    this.#round?.dropAllBut(new Set(this.#options.backends()));
+  /**
+   * The list of backends is another: the probes of all others are dropped, as nobody is to wait for
+   * them, and the new ones are in doubt.
+   */
+  changed(wanted: readonly T[]): void {
+    this.#round?.dropAllBut(new Set(wanted));
     this.doubt();
   }
 

@@ -371,7 +371,7 @@ Deno.test("Prober.changed: drops the probes of those that are gone, so that new 
   names = "bc";
   bench.doubted.clear();
   bench.doubted.add("c");
-  bench.prober.changed();
+  bench.prober.changed([...names]);
   assertEquals([bench.rounds.at(-1), bench.dropped], ["100: a", ["a"]]);
   await bench.finish();
   await bench.clock.advance(ROUND_GAP_MS);

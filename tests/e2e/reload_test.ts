@@ -141,7 +141,7 @@ Deno.test("reload: a server that is new does not wait for the check of one that 
   });
   await using one = await named("one");
   await using two = await named("two");
-  const settings = { probeTimeoutMs: "1h" };
+  const settings = { probeTimeoutMs: "1m" };
   await using balancer = await startBalancer([one.port], settings);
   await balancer.reload(config([silent.port], settings));
   await until(() => silent.open === 1, "a check is under way");
