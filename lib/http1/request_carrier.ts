@@ -318,7 +318,8 @@ export class RequestCarrier implements Carrier {
         request.settle(exchange.keepsClient ? "keep" : "end", ENDING.served);
         break;
       case "unanswered":
-        lease.dropped(exchange.reason);
+        // Backends close on those who never finish a request: that is no failure of theirs.
+        if (!exchange.wasOwed) lease.dropped(exchange.reason);
         if (request.isRepeatable && this.#retries.take()) return failedBy(lease.backend, request);
         request.settle(502, ENDING.unanswered);
         break;

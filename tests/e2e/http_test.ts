@@ -359,6 +359,19 @@ Deno.test("http: who is slow with a body gets 408, and the backend is not blamed
   assertEquals(balancer.snapshot().backends[0]?.failures, 0);
 });
 
+// Regression: backends that close on slow clients without a word were ejected for it.
+Deno.test("http: a backend that closes on a slow body is not blamed, on a whole one it is", async () => {
+  await using server = new RawServer(async (conn) => {
+    for (let text = ""; !text.includes("hi");) text += await readSome(conn);
+  });
+  await using balancer = await start([server], { ejectAfter: "0" });
+  const head = "POST / HTTP/1.1\r\nHost: t\r\nContent-Length:";
+  assertMatch(await askOnce(balancer.address.port, `${head} 10\r\n\r\nhi`), /^HTTP\/1.1 502 /);
+  assertEquals(balancer.snapshot().backends[0]?.failures, 0);
+  assertMatch(await askOnce(balancer.address.port, `${head} 2\r\n\r\nhi`), /^HTTP\/1.1 502 /);
+  assertEquals(balancer.snapshot().backends[0]?.failures, 1);
+});
+
 Deno.test("http: an idle client holds no bridge; N bounds the requests", async () => {
   const open = Promise.withResolvers<void>();
   await using server = new KeptServer(async (head) => {
