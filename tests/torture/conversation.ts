@@ -1,4 +1,7 @@
-/** One connection of an origin: reads its requests, and has them answered one after the other. */
+/**
+ * One connection of an origin: reads its requests, and has them answered one after the other. While one
+ * is being answered no more is read, so that no client can fill the memory.
+ */
 import { Buffer } from "node:buffer";
 import type net from "node:net";
 
@@ -41,7 +44,8 @@ export class Conversation {
     socket.on("data", (bytes) => {
       if (this.#state === "over") return;
       this.#held = Buffer.concat([this.#held, bytes]);
-      this.#go();
+      if (this.#state === "answering") socket.pause();
+      else this.#go();
     });
     socket.on("end", () => {
       if (this.#state === "reading") socket.end();
@@ -58,6 +62,7 @@ export class Conversation {
       const goesOn = await this.#options.answer(request, upload);
       this.#state = goesOn ? "reading" : "over";
       this.#request = null;
+      this.#socket.resume();
     }
   }
 

@@ -131,10 +131,11 @@ class Origin {
     return this.#send(socket, request, { body, status });
   }
 
-  #send(socket: net.Socket, request: Request, answer: Answer): boolean {
-    socket.write(this.#wire(request, answer));
+  /** Resolves when it is taken, to whether another request may follow. */
+  async #send(socket: net.Socket, request: Request, answer: Answer): Promise<boolean> {
+    await written(socket, this.#wire(request, answer));
     if (!request.keepsAlive) socket.end();
-    return request.keepsAlive;
+    return request.keepsAlive && !socket.destroyed;
   }
 
   #wire({ keepsAlive }: Request, { body, status = "200 OK", announced }: Answer): Buffer {
@@ -190,11 +191,12 @@ class Origin {
 /** As fast as it is taken, until the peer has enough of it. */
 async function endlessHead(socket: net.Socket): Promise<void> {
   socket.write("HTTP/1.1 200 OK\r\n");
-  while (!socket.destroyed) {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    socket.write(ENDLESS_LINE, () => resolve());
-    await promise;
-  }
+  while (!socket.destroyed) await written(socket, ENDLESS_LINE);
+}
+
+/** Resolves when the peer has taken it, or is gone. */
+function written(socket: net.Socket, bytes: Uint8Array): Promise<void> {
+  return new Promise((resolve) => socket.write(bytes, () => resolve()));
 }
 
 function delay(milliseconds: number): Promise<void> {

@@ -1,5 +1,6 @@
 /** All scenarios, in the order in which they run. */
 import { faults } from "./faults.ts";
+import { hostile } from "./hostile.ts";
 import type { Scenario } from "./scenario.ts";
 
 /** The only list of them. */
@@ -9,5 +10,11 @@ export const SCENARIOS: readonly Scenario[] = [
     help: "backends that are killed, stopped, reset, flap and talk nonsense under load",
     share: 1,
     run: faults,
+  },
+  {
+    name: "hostile",
+    help: "slow, idle, flooding, resetting and lying clients beside good ones",
+    share: 1,
+    run: hostile,
   },
 ];
