@@ -5,11 +5,11 @@
  * The promise: nothing is lost that could have been served.
  */
 import { Random } from "../support/random.ts";
-import { freePort } from "../bench/ports.ts";
 import { FAULT_NAMES, FAULTS } from "./fault.ts";
+import { serversOf, startOrigins } from "./field.ts";
 import { Load, type Lost } from "./load.ts";
 import { explain } from "./loss.ts";
-import { Ledger, OriginProcess } from "./origin_process.ts";
+import { Ledger, type OriginProcess } from "./origin_process.ts";
 import type { Finding, ScenarioOptions } from "./scenario.ts";
 import { strikeAtRandom } from "./striking.ts";
 import { Target } from "./target.ts";
@@ -37,7 +37,7 @@ export async function faults(options: ScenarioOptions): Promise<readonly Finding
   const { random, seconds, progress } = options;
   await using stack = new globalThis.AsyncDisposableStack();
   const ledger = new Ledger();
-  const origins = await startOrigins(stack, ledger);
+  const origins = await startOrigins(ORIGINS, { stack, ledger });
   const fronts: Front[] = [];
   for (const mode of ["bridge", "http"] as const) {
     fronts.push(await startFront(stack, { mode, origins, ledger, random }));
@@ -54,17 +54,6 @@ export async function faults(options: ScenarioOptions): Promise<readonly Finding
   return findings;
 }
 
-async function startOrigins(
-  stack: AsyncDisposableStack,
-  ledger: Ledger,
-): Promise<OriginProcess[]> {
-  const origins: OriginProcess[] = [];
-  for (let count = 0; count < ORIGINS; count++) {
-    origins.push(stack.use(await OriginProcess.start({ port: await freePort(), ledger })));
-  }
-  return origins;
-}
-
 async function startFront(
   stack: AsyncDisposableStack,
   { mode, origins, ledger, random }: {
@@ -74,9 +63,10 @@ async function startFront(
     readonly random: Random;
   },
 ): Promise<Front> {
-  const servers = origins.map(({ name }) => name);
   const timeout = ["--first-byte-timeout", `${FIRST_BYTE_TIMEOUT_MS}ms`];
-  const target = stack.use(await Target.start({ args: [...servers, "--mode", mode, ...timeout] }));
+  const target = stack.use(
+    await Target.start({ args: [...serversOf(origins), "--mode", mode, ...timeout] }),
+  );
   const before = await target.vitals();
   const load = new Load({
     port: target.port,

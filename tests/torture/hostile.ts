@@ -4,11 +4,10 @@
  * The promises: no good client loses a request, and the slowest of a hundred takes no longer than a
  * stated factor of what it took in peace; what the attack left behind is closed.
  */
-import { freePort } from "../bench/ports.ts";
 import { Random } from "../support/random.ts";
 import { type Attack, type AttackName, ATTACKS } from "./attacks.ts";
+import { pause, serversOf, startOrigins } from "./field.ts";
 import { Load, quantile } from "./load.ts";
-import { OriginProcess } from "./origin_process.ts";
 import type { Finding, ScenarioOptions } from "./scenario.ts";
 import { Target } from "./target.ts";
 
@@ -45,10 +44,7 @@ async function attackAll(
   { seconds, isShort, random, progress }: ScenarioOptions,
 ): Promise<Finding> {
   await using stack = new globalThis.AsyncDisposableStack();
-  const servers: string[] = [];
-  for (let count = 0; count < ORIGINS; count++) {
-    servers.push(stack.use(await OriginProcess.start({ port: await freePort() })).name);
-  }
+  const servers = serversOf(await startOrigins(ORIGINS, { stack }));
   // In http mode N bounds requests, so a small one is enough, and idle clients go far beyond it.
   const modeArgs = mode === "http" ? ["--mode", mode, "-N64", "--head-timeout", "2s"] : [];
   const target = stack.use(await Target.start({ args: [...servers, ...modeArgs] }));
@@ -162,8 +158,4 @@ function brokenBy({ name, p99Ms, lost, connections }: Battle, allowedMs: number)
   }
   if (connections === 0) broken.push(`${name}: there was no attack`);
   return broken;
-}
-
-function pause(seconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
 }

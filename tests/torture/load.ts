@@ -62,6 +62,7 @@ export class Load {
   readonly #startedMs = Date.now();
   readonly #running: Promise<unknown>;
   #stopped = false;
+  #stoppedMs: number | null = null;
   #ids = 0;
 
   /** Starts at once. */
@@ -75,9 +76,14 @@ export class Load {
     return this.served + this.lost.length;
   }
 
-  /** How many ended in a second, from the start until now. */
+  /** For how long it runs, or ran, in seconds. */
+  get seconds(): number {
+    return ((this.#stoppedMs ?? Date.now()) - this.#startedMs) / 1000;
+  }
+
+  /** How many ended in a second. */
   get perSecond(): number {
-    return this.requests / (Date.now() - this.#startedMs) * 1000;
+    return this.requests / this.seconds;
   }
 
   /** Latencies are counted from now on. */
@@ -89,6 +95,7 @@ export class Load {
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#running;
+    this.#stoppedMs ??= Date.now();
   }
 
   async #client(): Promise<void> {

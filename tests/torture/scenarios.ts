@@ -1,7 +1,9 @@
 /** All scenarios, in the order in which they run. */
+import { exhaustion } from "./exhaustion.ts";
 import { faults } from "./faults.ts";
 import { hostile } from "./hostile.ts";
 import type { Scenario } from "./scenario.ts";
+import { soak } from "./soak.ts";
 
 /** The only list of them. */
 export const SCENARIOS: readonly Scenario[] = [
@@ -16,5 +18,17 @@ export const SCENARIOS: readonly Scenario[] = [
     help: "slow, idle, flooding, resetting and lying clients beside good ones",
     share: 1,
     run: hostile,
+  },
+  {
+    name: "exhaustion",
+    help: "no descriptors, no memory, no bridges, no processor time, and 500 servers",
+    share: 1,
+    run: exhaustion,
+  },
+  {
+    name: "soak",
+    help: "a constant mixed load; memory and sockets end where they began",
+    share: 1,
+    run: soak,
   },
 ];
