@@ -44,13 +44,15 @@ export function explain(lost: Lost, evidence: Evidence): string | null {
     if (fault !== null && isExcuse(fault, { lost, evidence })) return fault;
   }
   // What comes behind an answer that was longer than announced is taken for the next one.
-  if (sightings(previousId ?? "").some(({ did }) => did === "length-under")) return "length-under";
-  if (seen.some(({ did }) => did === "answered")) return null;
-  const unread = evidence.strikes.filter((strike) =>
+  const previous = previousId === null ? [] : sightings(previousId);
+  if (previous.some(({ did }) => did === "length-under")) return "length-under";
+  const mayBeUnread = seen.length === 0 ||
+    (question.method === "GET" && seen.every(({ did }) => did !== "answered"));
+  if (!mayBeUnread) return null;
+  return evidence.strikes.find((strike) =>
     (faults[strike.fault].by === "signal" || faults[strike.fault].effect === "ends") &&
-    isDuring(strike, lost)
-  );
-  return unread.find(({ fault }) => isExcuse(fault, { lost, evidence }))?.fault ?? null;
+    isDuring(strike, lost) && isExcuse(strike.fault, { lost, evidence })
+  )?.fault ?? null;
 }
 
 /** What went wrong where it was seen; null: nothing. */
@@ -86,6 +88,7 @@ function isExcuse(
   }
 }
 
+/** Was that origin struck at some time of the request? */
 function isDuring({ fromMs, untilMs }: Strike, lost: Lost): boolean {
   return fromMs <= lost.untilMs && untilMs + SLACK_MS >= lost.fromMs;
 }

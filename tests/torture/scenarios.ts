@@ -2,6 +2,7 @@
 import { exhaustion } from "./exhaustion.ts";
 import { faults } from "./faults.ts";
 import { hostile } from "./hostile.ts";
+import { network } from "./network.ts";
 import type { Scenario } from "./scenario.ts";
 import { soak } from "./soak.ts";
 
@@ -30,5 +31,11 @@ export const SCENARIOS: readonly Scenario[] = [
     help: "a constant mixed load; memory and sockets end where they began",
     share: 1,
     run: soak,
+  },
+  {
+    name: "network",
+    help: "delay, loss and a pulled cable between hosts, where network namespaces are permitted",
+    share: 0.5,
+    run: network,
   },
 ];

@@ -17,7 +17,7 @@ export interface TargetOptions {
 /** How many requests in a row have to succeed when everything is over. */
 const GOOD_IN_A_ROW = 100;
 const PATIENCE_MS = 10_000;
-/** So many sockets more than before may be open: checks that happen to run just then. */
+/** So many more than before may be open: checks that run just then, connections that are kept. */
 const SPARE_SOCKETS = 3;
 /** How long what is left over may take to end, in milliseconds: longer than any idle limit in use. */
 const SETTLE_MS = 25_000;
