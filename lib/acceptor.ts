@@ -5,7 +5,7 @@
  * client resets before it is accepted, or when descriptors run out); it never spins.
  */
 import { type Address, formatAddress } from "./address.ts";
-import type { Clock } from "./clock.ts";
+import { type Clock, oneTurn } from "./clock.ts";
 import { BalancerError, type SocketFailure, socketFailure } from "./errors.ts";
 
 /** What an acceptor works with. */
@@ -22,6 +22,8 @@ export interface AcceptorOptions {
 const BACKLOG = 4096;
 /** Pauses while descriptors are gone: the first and the longest, in milliseconds. */
 const PAUSE_MS = { first: 50, most: 1000 } as const;
+/** It closes when nobody came for so many turns of the event loop, and after so many in any case. */
+const LAST_TURNS = { quiet: 2, most: 100 } as const;
 /** After this many failures in a row, whatever they are, it pauses too. */
 const FAILURES_MAX = 100;
 
@@ -35,6 +37,7 @@ export class Acceptor {
   #done: Promise<void>;
   #pauseMs: number = PAUSE_MS.first;
   #paused = false;
+  #accepted = 0;
   /** Failures in a row. */
   #failures = 0;
 
@@ -52,11 +55,24 @@ export class Acceptor {
     this.#paused = true;
   }
 
-  /** Accepts no more. Resolves when the address is free again. */
+  /**
+   * Accepts those that have connected by now, whom closing would reset, and no more. Resolves when the
+   * address is free again.
+   */
   async close(): Promise<void> {
+    await this.#acceptLast();
     this.#closed.resolve();
     this.#listener[Symbol.dispose]();
     await this.#done;
+  }
+
+  async #acceptLast(): Promise<void> {
+    let quiet = 0;
+    for (let turn = 0; turn < LAST_TURNS.most && quiet < LAST_TURNS.quiet; turn++) {
+      const before = this.#accepted;
+      await oneTurn(this.#options.clock);
+      quiet = this.#accepted === before ? quiet + 1 : 0;
+    }
   }
 
   async #accept(): Promise<void> {
@@ -71,6 +87,7 @@ export class Acceptor {
   async #next(): Promise<Deno.TcpConn | "closed" | "failed"> {
     try {
       const conn = await this.#listener.accept();
+      this.#accepted++;
       this.#failures = 0;
       this.#pauseMs = PAUSE_MS.first;
       return conn;
@@ -102,15 +119,20 @@ function listen(address: Address): Deno.TcpListener {
     if (address.hostname === "::" && hasNoIpv6(error)) {
       return listen({ hostname: "0.0.0.0", port: address.port });
     }
-    const failure = socketFailure(error);
-    throw new BalancerError({
-      action: `Cannot listen on ${formatAddress(address)}`,
-      state: listenState(address, error, failure),
-      code: failure.code,
-      side: "internal",
-      cause: error,
-    });
+    throw listenError(address, error);
   }
+}
+
+/** What to say of that error when listening on that address failed. */
+export function listenError(address: Address, error: unknown): BalancerError {
+  const failure = socketFailure(error);
+  return new BalancerError({
+    action: `Cannot listen on ${formatAddress(address)}`,
+    state: listenState(address, error, failure),
+    code: failure.code,
+    side: "internal",
+    cause: error,
+  });
 }
 
 function hasNoIpv6(error: unknown): boolean {

@@ -25,8 +25,8 @@ export interface AccessLogOutput {
 
 /** What an access log is made of. */
 export interface AccessLogOptions {
-  /** The form of a line. */
-  readonly format: Exclude<AccessLogFormat, "off">;
+  /** The form of a line, or that there are none. */
+  readonly format: AccessLogFormat;
   /** Where lines go. */
   readonly output: AccessLogOutput;
   /** The source of time for the pauses between writes, and of the passages. */
@@ -34,6 +34,12 @@ export interface AccessLogOptions {
   /** Milliseconds since 1970, as `Date.now` tells them. */
   readonly date: () => number;
 }
+
+const FORMATTERS: Readonly<Record<AccessLogFormat, ((line: Line) => string) | null>> = {
+  off: null,
+  text: textLine,
+  json: jsonLine,
+};
 
 /** Lines are written this long after the first of them, unless there are many. */
 const PAUSE_MS = 100;
@@ -51,7 +57,8 @@ export class AccessLog implements AsyncDisposable {
   /** Lines that were dropped because the reader was too slow, or has gone. */
   dropped = 0;
   readonly #options: AccessLogOptions;
-  readonly #format: (line: Line) => string;
+  /** Null: there are no lines. */
+  #format: ((line: Line) => string) | null;
   #lines = "";
   /** Texts of {@linkcode WRITE_BYTES} or so that wait to be written. */
   readonly #waiting: string[] = [];
@@ -64,11 +71,17 @@ export class AccessLog implements AsyncDisposable {
   /** Nothing is written yet. */
   constructor(options: AccessLogOptions) {
     this.#options = options;
-    this.#format = options.format === "json" ? jsonLine : textLine;
+    this.#format = FORMATTERS[options.format];
+  }
+
+  /** Lines have that form from now on. */
+  change(format: AccessLogFormat): void {
+    this.#format = FORMATTERS[format];
   }
 
   /** Takes in a passage that is over. */
   write(passage: Passage, endedMs: number): void {
+    if (this.#format === null) return;
     if (this.#broken || this.#waitingLength + this.#lines.length > WAITING_BYTES_MAX) {
       return this.#drop();
     }

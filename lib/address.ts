@@ -54,11 +54,29 @@ const LOCAL: Readonly<Record<string, readonly string[]>> = {
 /** Is that where a listener at the second address would be found? */
 export function isSame(address: Address, listen: Address): boolean {
   const hostname = plainIp(address.hostname);
-  const isEverywhere = listen.hostname === "::" || listen.hostname === "0.0.0.0";
   // All of 127.0.0.0/8 is this machine (RFC 1122, section 3.2.1.3).
   const isFound = (LOCAL[listen.hostname] ?? [listen.hostname]).includes(hostname) ||
-    (isEverywhere && !isName(hostname) && hostname.startsWith("127."));
+    (isEverywhere(listen) && !isName(hostname) && hostname.startsWith("127."));
   return address.port === listen.port && isFound;
+}
+
+/** Would the system refuse a listener at one of them while there is one at the other? */
+export function overlap(one: Address, other: Address): boolean {
+  if (one.port !== other.port) return false;
+  return isEverywhere(one) || isEverywhere(other) || isSame(one, other);
+}
+
+function isEverywhere({ hostname }: Address): boolean {
+  return hostname === "::" || hostname === "0.0.0.0";
+}
+
+/**
+ * Is that this machine, reached by nobody but itself: `localhost`, 127.0.0.0/8 or `::1` (RFC 1122,
+ * section 3.2.1.3; RFC 4291, section 2.5.3; RFC 6761, section 6.3)?
+ */
+export function isLoopback(hostname: string): boolean {
+  const plain = plainIp(hostname.toLowerCase());
+  return plain === "localhost" || plain === "::1" || (IPV4.test(plain) && plain.startsWith("127."));
 }
 
 /** Is that host a name, which has to be resolved, and not an address already? */

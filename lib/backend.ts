@@ -12,6 +12,7 @@ import { Latency } from "./latency.ts";
 import type { LeaseEnd } from "./lease.ts";
 import { type Hash, hash64 } from "./policy/hash.ts";
 import type { Candidate } from "./policy/mod.ts";
+import { ProbeCounts } from "./probe_counts.ts";
 import type { SlowStart } from "./slow_start.ts";
 
 /** What is set for one backend. */
@@ -24,6 +25,14 @@ export interface BackendSettings {
   readonly max: number;
   /** Is it used only when no other is ready? */
   readonly backup: boolean;
+}
+
+/** How backends are judged and brought back; the same for all. */
+export interface BackendTuning extends HealthOptions {
+  /** Clients failed in a row that eject a backend; 0: none do. */
+  readonly ejectAfter: number;
+  /** How long a backend that came back takes to get its whole share, in milliseconds; 0: no time. */
+  readonly slowStartMs: number;
 }
 
 /** What a backend is made of. */
@@ -101,6 +110,10 @@ export class Backend implements Candidate {
   readonly endings: Float64Array = new Float64Array(ENDINGS.length);
   /** From the arrival of its clients, or requests, to the first byte of its answers. */
   readonly answered: Histogram = new Histogram();
+  /** What became of its probes. */
+  readonly probes: ProbeCounts = new ProbeCounts();
+  /** How often its state changed, the first time included that it was ready. */
+  stateChanges = 0;
 
   readonly #count = new EntryCount();
   /** What people have set, which goes before what is seen. */
@@ -151,6 +164,13 @@ export class Backend implements Candidate {
   /** Is it worth another look soon? */
   get inDoubt(): boolean {
     return this.#steered === null && this.health.inDoubt;
+  }
+
+  /** Takes over how it is judged and brought back from now on. */
+  tune(tuning: BackendTuning): void {
+    this.health.set(tuning);
+    this.ejection.set(tuning.ejectAfter);
+    this.slowStart.set(tuning.slowStartMs);
   }
 
   /** Takes over new settings; the address stays. */
@@ -234,6 +254,7 @@ export class Backend implements Candidate {
     const { state, sinceMs } = this.#standing;
     const judgement = this.#judge();
     const changed = judgement.state !== state;
+    if (changed) this.stateChanges++;
     this.#standing = { ...judgement, sinceMs: changed ? this.now() : sinceMs };
     return changed;
   }

@@ -1,20 +1,42 @@
 /** SERVER as typed on the command line: an address, and settings behind commas. Pure. */
-import { parseAddress } from "./address.ts";
+import { type Address, formatAddress, parseAddress } from "./address.ts";
 import type { BackendSettings } from "./backend.ts";
 import { parseWholeNumber } from "./whole_number.ts";
 
-const LOCAL_HOSTNAME = "127.0.0.1";
-const WEIGHT = { min: 1, max: 1000 } as const;
+/** The host of a lone port number: this machine. */
+export const LOCAL_HOSTNAME = "127.0.0.1";
+/** The bounds of a weight. */
+export const WEIGHT = { min: 1, max: 1000 } as const;
 const MAX = { min: 1, max: 1_000_000 } as const;
 
 /** What may stand behind a comma. */
 type Settings = Omit<BackendSettings, "address">;
 
-/** What may stand behind a comma, for people. */
-export const BACKEND_SETTINGS: Readonly<Record<string, string>> = {
-  "weight=N": `its share compared with others, ${WEIGHT.min} to ${WEIGHT.max} (default 1)`,
-  "max=N": "the most connections that it is given at once; if all are full, clients wait",
-  "backup": "it is used only when no other server is ready",
+/** One setting of a server. */
+export interface BackendSetting {
+  /** How it is typed, for people. */
+  readonly form: string;
+  /** What it sets, in one line. */
+  readonly help: string;
+  /** The whole numbers that it may be; left out: it is a switch, with no value. */
+  readonly bounds?: { readonly min: number; readonly max: number };
+}
+
+/** What may stand behind a comma, by its name. */
+export const BACKEND_SETTINGS: Readonly<
+  Record<Exclude<keyof BackendSettings, "address">, BackendSetting>
+> = {
+  weight: {
+    form: "weight=N",
+    help: `its share compared with others, ${WEIGHT.min} to ${WEIGHT.max} (default 1)`,
+    bounds: WEIGHT,
+  },
+  max: {
+    form: "max=N",
+    help: "the most connections that it is given at once; if all are full, clients wait",
+    bounds: MAX,
+  },
+  backup: { form: "backup", help: "it is used only when no other server is ready" },
 };
 
 /** What holds for a server that is given without settings. */
@@ -26,7 +48,7 @@ const DEFAULTS: Settings = { weight: 1, max: Infinity, backup: false };
  */
 export function parseBackend(text: string): BackendSettings {
   const [host = "", ...settings] = text.split(",");
-  const address = parseAddress(host, { defaultHostname: LOCAL_HOSTNAME, portMin: 1 });
+  const address = parseBackendAddress(host);
   let given: Partial<Settings> = {};
   for (const setting of settings) {
     const [name, value] = parseSetting(setting);
@@ -36,16 +58,40 @@ export function parseBackend(text: string): BackendSettings {
   return { address, ...DEFAULTS, ...given };
 }
 
+/** Reads the address alone. Throws a `RangeError` that says what was expected. */
+export function parseBackendAddress(text: string): Address {
+  return parseAddress(text, { defaultHostname: LOCAL_HOSTNAME, portMin: 1 });
+}
+
+/** Prints a server the way it can be typed, without the settings that are as they are by default. */
+export function formatBackend({ address, ...settings }: BackendSettings): string {
+  const names = Object.keys(BACKEND_SETTINGS) as (keyof Settings)[];
+  const given = names.filter((name) => settings[name] !== DEFAULTS[name]);
+  return [formatAddress(address), ...given.map((name) => formatSetting(name, settings[name]))]
+    .join(",");
+}
+
+/** Prints one setting the way it is typed behind a comma. */
+export function formatSetting(name: string, value: number | boolean): string {
+  return value === true ? name : `${name}=${value}`;
+}
+
 function parseSetting(text: string): [name: keyof Settings, value: number | true] {
-  if (text === "backup") return ["backup", true];
-  const [, name, value = ""] = /^(weight|max)=(.*)$/s.exec(text) ?? [];
-  if (name === "weight") return [name, parseNumber(name, value, WEIGHT)];
-  if (name === "max") return [name, parseNumber(name, value, MAX)];
-  const known = Object.keys(BACKEND_SETTINGS).join(", ").replace(/, (?=[^,]*$)/, " or ");
+  for (const [name, { bounds }] of Object.entries(BACKEND_SETTINGS)) {
+    if (bounds === undefined && text === name) return [name as keyof Settings, true];
+    if (bounds === undefined || !text.startsWith(`${name}=`)) continue;
+    return [name as keyof Settings, parseNumber(name, text.slice(name.length + 1), bounds)];
+  }
+  const forms = Object.values(BACKEND_SETTINGS).map(({ form }) => form);
+  const known = forms.join(", ").replace(/, (?=[^,]*$)/, " or ");
   throw new RangeError(`unknown setting behind a comma; expected ${known}`);
 }
 
-function parseNumber(name: string, text: string, bounds: { min: number; max: number }): number {
+function parseNumber(
+  name: string,
+  text: string,
+  bounds: { readonly min: number; readonly max: number },
+): number {
   try {
     return parseWholeNumber(text, bounds);
   } catch (error) {

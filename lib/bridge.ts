@@ -50,7 +50,7 @@ export class Bridges<T, G> {
 
   /** Resolves when none runs any more: the queue was closed, and is empty. */
   async settled(): Promise<void> {
-    await Promise.all(this.#running);
+    while (this.#running.size > 0) await Promise.all(this.#running);
   }
 
   /** Starts so many, within the bound. */

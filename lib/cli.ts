@@ -1,55 +1,71 @@
-/** The command line: arguments to a {@linkcode Config}, and the texts of help. Pure. */
+/** The command line: arguments to what was given, and the texts of help. Pure. */
 // @ts-types="./std_parse_args.d.ts"
 import { parseArgs } from "@std/cli/parse-args";
 import { BACKEND_SETTINGS } from "./backend_argument.ts";
-import {
-  type Config,
-  ConfigError,
-  makeConfig,
-  type Option,
-  OPTIONS,
-  quoted,
-  type Setting,
-} from "./config.ts";
+import { ConfigError, type Given, type Option, quoted, type Setting, SETTINGS } from "./config.ts";
 import { POLICIES } from "./policy/mod.ts";
 
 /** What the command line asks for. */
-export type Command =
-  | { readonly kind: "serve"; readonly config: Config }
+export type CommandLine =
   | { readonly kind: "help" }
-  | { readonly kind: "version" };
+  | { readonly kind: "version" }
+  | { readonly kind: "config-schema" }
+  | {
+    /** To serve, or to say what that would be: as a report, or as a unit of systemd. */
+    readonly kind: "serve" | "check" | "systemd-unit";
+    /** The ports and options. */
+    readonly given: Given;
+    /** The configuration file, `-` for standard input; null: there is none. */
+    readonly configFile: string | null;
+  };
 
-/** The settings in the order of the help. */
-const SETTINGS = Object.entries(OPTIONS) as [Setting, Option<unknown>][];
+/** The switches that ask for something else than to serve. Of two the first here counts. */
+const KINDS = ["help", "version", "config-schema", "check", "systemd-unit"] as const;
 
 /**
  * Reads the arguments: options and ports in any order, `-N8`, `-N 8`, `--parallel 8`,
  * `--parallel=8`. The first port is the balancer's own; of an option given twice the last counts.
- * Throws a {@linkcode ConfigError}.
+ * The values are not looked at. Throws a {@linkcode ConfigError}.
  */
-export function parseCommandLine(args: readonly string[]): Command {
-  const end = args.includes("--") ? args.indexOf("--") : args.length;
-  const spelled = [...args.slice(0, end).map(spellOut), ...args.slice(end)];
+export function parseCommandLine(args: readonly string[]): CommandLine {
+  const end = endOfOptions(args);
+  const spelled = [...args.slice(0, end).flatMap(spellOut), ...args.slice(end)];
   const parsed = parseArgs(spelled, {
-    string: ["_", ...SETTINGS.map(([, option]) => option.name)],
-    boolean: ["help", "version"],
+    string: ["_", "config", ...SETTINGS.map(([, option]) => option.name)],
+    boolean: KINDS,
     alias: { help: "h", version: "V", ...letters() },
     unknown: (argument, key) => {
       if (key !== undefined) throw unknownOption(argument);
     },
   });
-  if (parsed["help"] === true) return { kind: "help" };
-  if (parsed["version"] === true) return { kind: "version" };
+  const kind = KINDS.find((each) => parsed[each] === true) ?? "serve";
+  if (kind === "help" || kind === "version" || kind === "config-schema") return { kind };
+  const configFile = parsed["config"] === undefined ? null : String(parsed["config"]);
+  if (configFile === "") {
+    throw new ConfigError('--config ""', "expected a file, or - for standard input");
+  }
+  return { kind, given: givenIn(parsed), configFile };
+}
 
+/** Do the arguments ask for `--check`, wrong as the rest of them may be? */
+export function asksToCheck(args: readonly string[]): boolean {
+  return args.slice(0, endOfOptions(args)).includes("--check");
+}
+
+/** Where the options end: at `--`, or with the arguments. */
+export function endOfOptions(args: readonly string[]): number {
+  return args.includes("--") ? args.indexOf("--") : args.length;
+}
+
+function givenIn(parsed: ReturnType<typeof parseArgs>): Given {
   const settings: Partial<Record<Setting, string>> = {};
   for (const [setting, option] of SETTINGS) {
     const value = parsed[option.name];
-    if (value === undefined) continue;
-    settings[setting] = String(value);
+    if (value !== undefined) settings[setting] = String(value);
   }
   const [listen, ...backends] = parsed._.map(String);
-  if (listen === undefined) throw new ConfigError("PORT", "missing; expected PORT SERVER...");
-  return { kind: "serve", config: makeConfig({ listen, backends, settings }) };
+  if (listen === undefined) return { settings };
+  return backends.length === 0 ? { listen, settings } : { listen, backends, settings };
 }
 
 /** The help. */
@@ -61,11 +77,13 @@ export function usage(): string {
   );
   return [
     "Usage: loadbalancer [OPTIONS] PORT SERVER [SERVER...]",
+    "       loadbalancer [OPTIONS] --config FILE [PORT [SERVER...]]",
+    "       loadbalancer ctl|top [OPTIONS]   for one that runs with --admin; ctl --help says more",
     "",
     "Takes clients on PORT and sends each to the best SERVER.",
     "PORT:   8080, 127.0.0.1:8080 or [::1]:8080 (0: any free port)",
     "SERVER: 1234 (this machine), host:1234 or [::1]:1234; behind commas, as in host:1234,weight=3:",
-    ...Object.entries(BACKEND_SETTINGS).map(([form, help]) => `        ${form.padEnd(9)} ${help}`),
+    ...Object.values(BACKEND_SETTINGS).map(({ form, help }) => `        ${form.padEnd(9)} ${help}`),
     "",
     "Options, in any order and among the ports:",
     ...rows.map(([left, right]) => `  ${left.padEnd(width)}${right}`),
@@ -74,7 +92,7 @@ export function usage(): string {
     ...policies,
     "In doubt take least-connections, or ip-hash for servers with sessions.",
     "",
-    "A TIME carries its unit: 250ms, 3s, 10m. Exit codes: 0 stopped, 1 could not start, 2 usage.",
+    "A TIME carries its unit: 250ms, 3s, 10m. Exit codes: 0 stopped, 1 could not start, 2 wrong usage or file.",
     "",
   ].join("\n");
 }
@@ -90,9 +108,15 @@ export function optionsTable(): string {
   return ["| Option | Default | What it sets |", "| --- | --- | --- |", ...rows].join("\n");
 }
 
+/** The README's table of switches, in Markdown. */
+export function switchesTable(): string {
+  const rows = SWITCHES.map(([left, right]) => `| \`${left.trim()}\` | ${right} |`);
+  return ["| Switch | What it does |", "| --- | --- |", ...rows].join("\n");
+}
+
 /** The README's table of what may be set for single servers, in Markdown. */
 export function backendSettingsTable(): string {
-  const rows = Object.entries(BACKEND_SETTINGS).map(([form, help]) => `| \`${form}\` | ${help} |`);
+  const rows = Object.values(BACKEND_SETTINGS).map(({ form, help }) => `| \`${form}\` | ${help} |`);
   return ["| Setting | What it sets |", "| --- | --- |", ...rows].join("\n");
 }
 
@@ -106,15 +130,24 @@ export function policiesTable(): string {
 }
 
 const SWITCHES: readonly (readonly [string, string])[] = [
+  [
+    "    --config FILE",
+    "read settings from a file too (-: from standard input); these here go first",
+  ],
+  ["    --check", "say what would run, and where it is set, and exit"],
+  ["    --config-schema", "print the JSON Schema of the configuration file and exit"],
+  ["    --systemd-unit", "print a unit of systemd that runs this very command line and exit"],
   ["-h, --help", "show this and exit"],
   ["-V, --version", "show the version and exit"],
 ];
 
 /**
- * `-X1h` as `--interval=1h`: the parser takes a value behind a letter only where it is a number. An
- * option that may stand alone has its value behind `=` and nowhere else.
+ * `-X1h` as `--interval=1h`: the parser takes a value behind a letter only where it is a number, and
+ * a lone `-` for no value. An option that may stand alone has its value behind `=` and nowhere else.
  */
-function spellOut(argument: string): string {
+function spellOut(argument: string, at: number, args: readonly string[]): string | string[] {
+  if (argument === "-" && args[at - 1] === "--config") return [];
+  if (argument === "--config" && args[at + 1] === "-") return "--config=-";
   if (/^--?_(?:=|$)/.test(argument)) throw unknownOption(argument); // The parser's own word.
   const alone = SETTINGS.find(([, { name, alone }]) =>
     alone !== undefined && argument === `--${name}`

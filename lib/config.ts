@@ -3,7 +3,7 @@
  * are printed, and in which every default and bound lives. Pure.
  */
 import { ACCESS_LOG_FORMATS, type AccessLogFormat } from "./access_log.ts";
-import { type Address, formatAddress, isSame, parseAddress } from "./address.ts";
+import { type Address, formatAddress, isLoopback, isSame, parseAddress } from "./address.ts";
 import type { BackendSettings } from "./backend.ts";
 import { parseBackend } from "./backend_argument.ts";
 import { isCookieName } from "./http1/sticky.ts";
@@ -22,6 +22,18 @@ export type Mode = "bridge" | "tcp" | "http";
 /** How backends are checked. `off`: only those that failed a client, by connecting to them. */
 export type HealthKind = ProbeKind | "off";
 
+/**
+ * What the values of an option are, for those who check them before they are read, such as editors.
+ * A list is text with commas on the command line, and may be a list in the configuration file.
+ */
+export type Form =
+  | { readonly kind: "count"; readonly min: number; readonly max: number }
+  | { readonly kind: "duration" }
+  | { readonly kind: "choice"; readonly choices: readonly string[] }
+  | { readonly kind: "list" }
+  | { readonly kind: "address" }
+  | { readonly kind: "text" };
+
 /** One option of the command line. */
 export interface Option<T> {
   /** Its long name, without dashes. */
@@ -36,6 +48,10 @@ export interface Option<T> {
   readonly alone?: string;
   /** What it sets, in one line. */
   readonly help: string;
+  /** What its values are; left out: text. */
+  readonly form?: Form;
+  /** Is its value nobody else's business, so that it is never printed? */
+  readonly secret?: boolean;
   /** Reads a value. Throws a `RangeError` that says what was expected. */
   readonly parse: (text: string) => T;
 }
@@ -150,6 +166,7 @@ export const OPTIONS = {
     value: "LIST",
     default: "",
     help: "http mode: proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8,loopback",
+    form: { kind: "list" },
     parse: parseTrusted,
   },
   sticky: {
@@ -165,6 +182,7 @@ export const OPTIONS = {
     value: "TEXT",
     default: "",
     help: "what such cookies are signed with (else a random key, new at each start)",
+    secret: true,
     parse: parseKey,
   },
   compress: {
@@ -190,11 +208,32 @@ export const OPTIONS = {
     default: "30s",
     help: "how long a client may wait for a bridge",
   }),
+  drainDelayMs: duration(0, {
+    name: "drain-delay",
+    default: "0s",
+    help: "how long it goes on accepting after SIGTERM or SIGINT, until others have noticed",
+  }),
   drainTimeoutMs: duration(0, {
     name: "drain-timeout",
     default: "30s",
-    help: "how long what runs may go on after SIGTERM or SIGINT",
+    help: "how long what runs may go on when it no longer accepts",
   }),
+  admin: {
+    name: "admin",
+    value: "ADDRESS",
+    default: "",
+    help: "port for status and steering, of this machine only; others need --admin-token",
+    form: { kind: "address" },
+    parse: parseAdmin,
+  },
+  adminToken: {
+    name: "admin-token",
+    value: "TEXT",
+    default: "",
+    help: "what --admin wants to be shown for changes; `ps` shows it, so better set it in --config",
+    secret: true,
+    parse: parseToken,
+  },
   accessLog: choice<AccessLogFormat>(ACCESS_LOG_FORMATS, {
     name: "access-log",
     default: "off",
@@ -225,7 +264,9 @@ export type Dependent =
   | "idleTimeoutMs"
   | "trustProxy"
   | "sticky"
-  | "stickyKey";
+  | "stickyKey"
+  | "admin"
+  | "adminToken";
 
 /** The values of all other settings. */
 export type Values = { readonly [K in Exclude<Setting, Dependent>]: ValueOf<K> };
@@ -248,6 +289,10 @@ export interface Config extends Values {
   readonly sticky: string | null;
   /** What such cookies are signed with; null: a random key. */
   readonly stickyKey: string | null;
+  /** Where it is looked at and steered; null: nowhere. Port 0: any free one. */
+  readonly admin: Address | null;
+  /** What has to be shown there for changes, and for reading from afar; null: nothing. */
+  readonly adminToken: string | null;
   /** How long a backend that comes back takes to get its whole share; 0: no time. */
   readonly slowStartMs: number;
 }
@@ -262,29 +307,54 @@ export interface ConfigSource {
   readonly settings?: Readonly<Partial<Record<Setting, string>>>;
 }
 
+/** What was given in one place, such as the command line; what is left out was not given there. */
+export type Given = Partial<ConfigSource>;
+
+/** What a {@linkcode ConfigError} is about: a setting, or the SERVER at that place. */
+export type Subject = Setting | number;
+
 /** A setting that cannot be: which one, what was given, and what was expected. */
 export class ConfigError extends Error {
-  /** Always the same. */
-  override readonly name = "ConfigError";
+  /** The name of its class. */
+  override readonly name: string = "ConfigError";
+  /** What cannot be, as it would be typed, or the place where it stands. */
+  readonly argument: string;
+  /** What was expected. */
+  readonly expected: string;
+  /** What it is about, where that is one thing. */
+  readonly subject: Subject | undefined;
 
-  /** `argument` is named as it would be typed. */
-  constructor(argument: string, expected: string) {
+  /** The message is made of both. */
+  constructor(argument: string, expected: string, options: { readonly subject?: Subject } = {}) {
     super(`${argument}: ${expected}`);
+    this.argument = argument;
+    this.expected = expected;
+    this.subject = options.subject;
   }
 }
 
 /** The most servers. */
-const BACKENDS_MAX = 10_000;
+export const BACKENDS_MAX = 10_000;
 /** The default of --slow-start for policies that would rush to a backend that comes back. */
 const SLOW_START_MS = 10_000;
 /** The default of --idle-timeout. */
 const IDLE_MS: Readonly<Record<Mode, number>> = { bridge: 600_000, tcp: 600_000, http: 60_000 };
 /** The same for what has been upgraded: a WebSocket may be quiet for long. */
 const UPGRADED_IDLE_MS = 600_000;
-const TRUST_NOBODY: Trusted = { isTrusted: () => false };
+const TRUST_NOBODY: Trusted = { text: "", isTrusted: () => false };
 
 /** Validates everything. Throws a {@linkcode ConfigError} at the first thing that is wrong. */
 export function makeConfig(source: ConfigSource): Config {
+  const config = readConfig(source);
+  for (const contradiction of contradictions(config)) throw contradiction;
+  return config;
+}
+
+/**
+ * Reads each value by itself. Throws a {@linkcode ConfigError} at the first that cannot be read;
+ * whether they go together is for {@linkcode contradictions} to say.
+ */
+export function readConfig(source: ConfigSource): Config {
   const settings = readSettings(source.settings ?? {});
   const policy = settings.policy ??
     (settings.health === "entries" ? "least-entries" : "round-robin");
@@ -295,23 +365,24 @@ export function makeConfig(source: ConfigSource): Config {
     upgradedIdleTimeoutMs: settings.idleTimeoutMs ?? UPGRADED_IDLE_MS,
     sticky: settings.sticky ?? null,
     stickyKey: settings.stickyKey ?? null,
+    admin: settings.admin ?? null,
+    adminToken: settings.adminToken ?? null,
     trustProxy: settings.trustProxy ?? TRUST_NOBODY,
     slowStartMs: settings.slowStartMs ?? (POLICIES[policy].rushes ? SLOW_START_MS : 0),
     listen: readArgument("PORT", source.listen, parseListen),
     backends: source.backends.map((text) => readArgument("SERVER", text, parseBackend)),
   };
-  checkBackends(config);
-  if (POLICIES[config.policy].needsCounts && config.health !== "entries") {
-    throw new ConfigError(
-      `--policy ${config.policy}`,
-      `needs the counts of --health entries, but --health is ${config.health}; ` +
-        "expected another policy, such as round-robin",
-    );
-  }
   const parts = config.backends.flatMap((backend) => [backend, backend.address]);
-  for (const part of [config, config.listen, config.backends, ...parts]) Object.freeze(part);
+  for (const part of [config, config.listen, config.admin, config.backends, ...parts]) {
+    Object.freeze(part);
+  }
   return config;
 }
+
+/** The settings in the order of the help. */
+export const SETTINGS: readonly (readonly [Setting, Option<unknown>])[] = Object.entries(
+  OPTIONS,
+) as [Setting, Option<unknown>][];
 
 /** How an option is named to people: `-N/--parallel`. */
 export function optionName(option: Option<unknown>): string {
@@ -328,7 +399,8 @@ function readSettings(
       return [setting, option.parse(text ?? option.default)];
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
-      throw new ConfigError(`${optionName(option)} ${quoted(text ?? "")}`, error.message);
+      const shown = option.secret === true ? "" : ` ${quoted(text ?? "")}`;
+      throw new ConfigError(`${optionName(option)}${shown}`, error.message);
     }
   });
   return Object.fromEntries(entries);
@@ -343,45 +415,97 @@ function readArgument<T>(argument: string, text: string, parse: (text: string) =
   }
 }
 
-function parseListen(text: string): Address {
+/** Reads PORT. Throws a `RangeError` that says what was expected. */
+export function parseListen(text: string): Address {
   return parseAddress(text, { defaultHostname: "::", portMin: 0 });
 }
 
-function checkBackends({ listen, backends }: Config): void {
-  if (backends.length === 0) throw new ConfigError("SERVER", "missing; expected at least one");
+/** What does not go together in a configuration. */
+export function* contradictions(config: Config): Iterable<ConfigError> {
+  yield* wrongBackends(config);
+  yield* wrongAdmin(config);
+  const { policy, health } = config;
+  if (!POLICIES[policy].needsCounts || health === "entries") return;
+  yield new ConfigError(
+    `--policy ${policy}`,
+    `needs the counts of --health entries, but --health is ${health}; ` +
+      "expected another policy, such as round-robin",
+    { subject: "policy" },
+  );
+}
+
+/** What is wrong with the servers of a balancer that listens there. */
+export function* wrongBackends(
+  { listen, backends }: Pick<Config, "listen" | "backends">,
+): Iterable<ConfigError> {
+  if (backends.length === 0) yield new ConfigError("SERVER", "missing; expected at least one");
   if (backends.length > BACKENDS_MAX) {
-    throw new ConfigError("SERVER", `expected at most ${BACKENDS_MAX} of them`);
+    yield new ConfigError("SERVER", `expected at most ${BACKENDS_MAX} of them`);
   }
   const seen = new Set<string>();
-  for (const { address } of backends) {
+  for (const [at, { address }] of backends.entries()) {
     const name = formatAddress(address);
-    if (seen.has(name)) throw new ConfigError(`SERVER ${name}`, "given twice; expected each once");
+    const argument = `SERVER ${name}`;
+    if (seen.has(name)) {
+      yield new ConfigError(argument, "given twice; expected each once", {
+        subject: at,
+      });
+    }
     seen.add(name);
     if (isSame(address, listen)) {
-      throw new ConfigError(`SERVER ${name}`, "is this balancer itself; expected another port");
+      yield new ConfigError(argument, "is this balancer itself; expected another port", {
+        subject: at,
+      });
     }
+  }
+}
+
+function* wrongAdmin({ admin, adminToken, listen, backends }: Config): Iterable<ConfigError> {
+  if (admin === null) return;
+  const argument = `--admin ${formatAddress(admin)}`;
+  if (adminToken === null && !isLoopback(admin.hostname)) {
+    yield new ConfigError(
+      argument,
+      "is reached from other machines; expected --admin-token too, or an address of this machine " +
+        `such as 127.0.0.1:${admin.port}`,
+      { subject: "admin" },
+    );
+  }
+  if (admin.port === 0) return;
+  if (isSame(admin, listen) || isSame(listen, admin)) {
+    yield new ConfigError(argument, "is where clients come in; expected another port", {
+      subject: "admin",
+    });
+  }
+  if (backends.some(({ address }) => isSame(address, admin))) {
+    yield new ConfigError(argument, "is one of the servers; expected another port", {
+      subject: "admin",
+    });
   }
 }
 
 type Described<T> = Omit<Option<T>, "parse" | "value">;
 
 function count(min: number, max: number, option: Described<number>): Option<number> {
-  return { ...option, value: "N", parse: (text) => parseWholeNumber(text, { min, max }) };
+  const form = { kind: "count", min, max } as const;
+  return { ...option, form, value: "N", parse: (text) => parseWholeNumber(text, { min, max }) };
 }
 
+/** A time as it is typed; what it may be is the option's. */
+export const DURATION = /^(\d{1,9}(?:\.\d{1,3})?)(ms|s|m|h)$/;
 const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 const DURATION_MS_MAX = 24 * 3_600_000;
 
 function duration(minMs: number, option: Described<number>): Option<number> {
   const parse = (text: string): number => {
-    const [, number, unit = ""] = /^(\d{1,9}(?:\.\d{1,3})?)(ms|s|m|h)$/.exec(text) ?? [];
+    const [, number, unit = ""] = DURATION.exec(text) ?? [];
     const ms = number === undefined ? NaN : Number(number) * (UNITS_MS[unit] ?? NaN);
     if (ms >= minMs && ms <= DURATION_MS_MAX) return ms;
     throw new RangeError(
       `expected a time with its unit, such as 250ms, 3s or 10m, from ${minMs}ms to 24h`,
     );
   };
-  return { ...option, value: "TIME", parse };
+  return { ...option, form: { kind: "duration" }, value: "TIME", parse };
 }
 
 function choice<T extends string>(choices: readonly T[], option: Described<T>): Option<T> {
@@ -390,7 +514,7 @@ function choice<T extends string>(choices: readonly T[], option: Described<T>): 
     if (chosen !== undefined) return chosen;
     throw new RangeError(`expected ${choices.join(", ").replace(/, (?=[^,]*$)/, " or ")}`);
   };
-  return { ...option, value: choices.join("|"), parse };
+  return { ...option, form: { kind: "choice", choices }, value: choices.join("|"), parse };
 }
 
 function parsePath(text: string): string {
@@ -406,6 +530,15 @@ function parseCookieName(text: string): string {
 function parseKey(text: string): string {
   if (text.length >= 16) return text;
   throw new RangeError("expected at least 16 characters");
+}
+
+function parseAdmin(text: string): Address {
+  return parseAddress(text, { defaultHostname: "127.0.0.1", portMin: 0 });
+}
+
+function parseToken(text: string): string {
+  if (/^[\x21-\x7e]{16,1024}$/.test(text)) return text; // It stands in a header.
+  throw new RangeError("expected 16 to 1024 characters of ASCII without blanks");
 }
 
 /** Text as it was typed, cut short and safe to print. */

@@ -12,7 +12,6 @@ import { Dialer } from "./dial.ts";
 import { ENDING, type Ending } from "./ending.ts";
 import type { Lease } from "./lease.ts";
 import { Lingering } from "./lingering.ts";
-import { log } from "./log.ts";
 import { Passage } from "./passage.ts";
 import { Roster } from "./roster.ts";
 import { WaitingQueue } from "./waiting_queue.ts";
@@ -72,13 +71,20 @@ export class ConnectionCarrier implements Carrier {
     this.#bridges = this.#makeBridges();
   }
 
+  /** How many clients are not closed yet. */
+  get left(): number {
+    return this.#carried.size + this.#queue.length + this.#lingering.size;
+  }
+
   /** How many clients are where right now. */
   snapshot(): CarrierSnapshot {
     return {
+      clients: this.left,
       carried: this.#carried.size,
       waiting: this.#queue.length,
       lingering: this.#lingering.size,
       turnedAway: this.#turnedAway,
+      http: null,
     };
   }
 
@@ -107,18 +113,20 @@ export class ConnectionCarrier implements Carrier {
   /** Nothing is kept here: each client has a connection of its own. */
   dropIdle(): void {}
 
+  /** The same as to drain: what a connection carries is not known, so it ends by itself. */
+  retire(): Promise<void> {
+    return this.drain();
+  }
+
   /** Takes nobody in any more. Resolves when all that came in are closed. */
   async drain(): Promise<void> {
     this.#queue.close();
-    if (this.#left > 0) log.info("Draining: {left} clients left", { left: this.#left });
     await this.#bridges.settled();
     await this.#lingering.settled();
   }
 
   /** Closes all that are still there. */
   cut(): void {
-    const left = this.#left;
-    if (left > 0) log.warning("Closing {left} clients that are not finished", { left });
     this.#queue.close();
     for (const client of this.#queue.drop()) this.#end(client, ENDING.drainTimeout);
     for (const { passage } of this.#carried) passage.end(ENDING.drainTimeout);
@@ -126,10 +134,6 @@ export class ConnectionCarrier implements Carrier {
     // them: a tunnel that only waits for its backend would not notice that the client is closed.
     this.#options.deadlines.expireAll();
     for (const client of this.#carried) client[Symbol.dispose]();
-  }
-
-  get #left(): number {
-    return this.#carried.size + this.#queue.length + this.#lingering.size;
   }
 
   #makeBridges(): Bridges<Client, Lease | null> {

@@ -9,6 +9,7 @@
  * much, a long stall counts as a short one.)
  */
 import type { Clock } from "./clock.ts";
+import { Histogram } from "./histogram.ts";
 import { type Member, Roster } from "./roster.ts";
 
 /** Something with a deadline. */
@@ -28,9 +29,13 @@ const COUNTED_MS_MAX = 2 * SWEEP_MS;
 export class Deadlines implements Disposable {
   /** The time at the last sweep, in milliseconds: cheap to read for every message. */
   now: number;
+  /** How late the sweeps came: the event loop's delay, as anybody who waits for it feels it. */
+  readonly delays: Histogram = new Histogram();
   readonly #clock: Clock;
   /** The time at the last sweep on the clock, stalls included. */
   #sweptMs: number;
+  /** When the next sweep should come, on the clock. */
+  #dueMs: number;
   readonly #watched = new Roster<Expiring>();
   #cancel: () => void;
   #stopped = false;
@@ -39,6 +44,7 @@ export class Deadlines implements Disposable {
   constructor(clock: Clock) {
     this.#clock = clock;
     this.now = this.#sweptMs = clock.now();
+    this.#dueMs = this.now + SWEEP_MS;
     this.#cancel = clock.after(SWEEP_MS, this.#sweep);
   }
 
@@ -70,6 +76,7 @@ export class Deadlines implements Disposable {
 
   readonly #sweep = (): void => {
     const clockMs = this.#clock.now();
+    this.delays.observe(Math.max(0, clockMs - this.#dueMs));
     this.now += Math.min(clockMs - this.#sweptMs, COUNTED_MS_MAX);
     this.#sweptMs = clockMs;
     for (const expiring of this.#watched) {
@@ -77,7 +84,7 @@ export class Deadlines implements Disposable {
       this.#cancel = this.#clock.after(0, this.#judge);
       return;
     }
-    this.#cancel = this.#clock.after(SWEEP_MS, this.#sweep);
+    this.#sleep();
   };
 
   /** One turn after the sweep: whoever had input by then has moved its deadline. */
@@ -85,6 +92,11 @@ export class Deadlines implements Disposable {
     for (const expiring of this.#watched) {
       if (expiring.expiresAt() <= this.now) expiring.expire();
     }
-    if (!this.#stopped) this.#cancel = this.#clock.after(SWEEP_MS, this.#sweep);
+    if (!this.#stopped) this.#sleep();
   };
+
+  #sleep(): void {
+    this.#dueMs = this.#clock.now() + SWEEP_MS;
+    this.#cancel = this.#clock.after(SWEEP_MS, this.#sweep);
+  }
 }

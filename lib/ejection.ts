@@ -22,7 +22,8 @@ export interface EjectionOptions {
 
 /** Whether one backend is ejected, and for how long. */
 export class Ejection {
-  readonly #options: EjectionOptions;
+  readonly #random: () => number;
+  #failuresMax: number;
   /** Clients failed in a row. Goes on over an ejection: only a client that is served ends it. */
   #failures = 0;
   /** How the last of them failed. */
@@ -38,7 +39,8 @@ export class Ejection {
 
   /** Not ejected, and with no failure yet. */
   constructor(options: EjectionOptions) {
-    this.#options = options;
+    this.#random = options.random;
+    this.#failuresMax = options.failuresMax;
   }
 
   /** Is it ejected? It stays so until {@linkcode end}. */
@@ -57,6 +59,11 @@ export class Ejection {
     const clients = this.#failures === 1 ? "a client" : `${this.#failures} clients in a row`;
     const seconds = Math.max(0, Math.ceil((this.#untilMs - nowMs) / 1000));
     return `failed ${clients} (${this.#failure}); back in ${seconds}s`;
+  }
+
+  /** Takes over how many failures in a row make it due from now on; 0: none do. */
+  set(failuresMax: number): void {
+    this.#failuresMax = failuresMax;
   }
 
   /**
@@ -82,8 +89,7 @@ export class Ejection {
     if (this.#failures === 0 && wellMs >= this.#lengthMs) this.#nextMs = EJECTION_MS.first;
     this.#failures++;
     this.#failure = reason;
-    const { failuresMax } = this.#options;
-    return failuresMax > 0 && this.#failures >= failuresMax;
+    return this.#failuresMax > 0 && this.#failures >= this.#failuresMax;
   }
 
   /**
@@ -94,7 +100,7 @@ export class Ejection {
    */
   eject(nowMs: number): void {
     if (this.ejected) return;
-    this.#lengthMs = this.#nextMs * (1 + JITTER * (2 * this.#options.random() - 1));
+    this.#lengthMs = this.#nextMs * (1 + JITTER * (2 * this.#random() - 1));
     this.#nextMs = Math.min(2 * this.#nextMs, EJECTION_MS.most);
     this.#untilMs = nowMs + this.#lengthMs;
     this.#countsFromMs = Infinity;

@@ -35,7 +35,7 @@ export interface BalancerErrorOptions {
   readonly cause?: unknown;
 }
 
-/** The one error class of this project. */
+/** What went wrong with sockets and names. */
 export class BalancerError extends Error {
   /** Always the same. */
   override readonly name = "BalancerError";
@@ -55,6 +55,23 @@ export class BalancerError extends Error {
     this.code = options.code;
     this.side = options.side;
     this.retryable = options.retryable ?? false;
+  }
+}
+
+/** Why a server cannot be steered that way: no such one; not as things stand; never. */
+export type SteeringErrorKind = "unknown" | "conflict" | "invalid";
+
+/** Something that was asked of a running balancer and cannot be done. Nothing has changed. */
+export class SteeringError extends Error {
+  /** Always the same. */
+  override readonly name = "SteeringError";
+  /** Why, for programs. */
+  readonly kind: SteeringErrorKind;
+
+  /** `action` is what was asked for, as in "Cannot remove 127.0.0.1:80"; `state` why it cannot be. */
+  constructor(kind: SteeringErrorKind, { action, state }: { action: string; state: string }) {
+    super(`${action}: ${state}`);
+    this.kind = kind;
   }
 }
 

@@ -34,7 +34,7 @@ const CHECKED = "it passes its checks";
 
 /** The health of one backend. It starts as down, because nothing is known of it. */
 export class Health {
-  readonly #options: HealthOptions;
+  #options: HealthOptions;
   #state: HealthState = "down";
   #reason = "not probed yet";
   #sinceMs: number;
@@ -73,13 +73,18 @@ export class Health {
     return this.#state === "down" || this.#contrary > 0;
   }
 
+  /** Takes over how many results it takes from now on. */
+  set(options: HealthOptions): void {
+    this.#options = options;
+  }
+
   /** Takes in what was seen; true when the state flipped, or was learnt for the first time. */
   observe(observation: Observation, now: number): boolean {
     const first = !this.#observed;
     this.#observed = true;
     if (observation.ok === (this.#state === "ready")) {
       this.#contrary = 0;
-      if (!observation.ok) this.#reason = observation.reason;
+      this.#reason = observation.reason ?? CHECKED;
       return first;
     }
     this.#contrary++;

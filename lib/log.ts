@@ -4,6 +4,7 @@
  * dropped and counted.
  */
 import {
+  compareLogLevel,
   configure,
   dispose,
   getAnsiColorFormatter,
@@ -11,6 +12,7 @@ import {
   getLogger,
   getStreamSink,
   getTextFormatter,
+  type LogRecord,
   type TextFormatter,
   type TextFormatterOptions,
 } from "@logtape/logtape";
@@ -39,30 +41,63 @@ export const log: Log = getLogger(["loadbalancer"]);
 
 const LINES_MAX = 1000;
 const FLUSH_MS = 20;
+let linesDropped = 0;
 
-/** Starts writing to stderr. Disposing of it waits until all lines are out. */
-export async function startLog(
-  options: { readonly level: LogLevel; readonly format: LogFormat },
-): Promise<AsyncDisposable> {
+/** How many lines were dropped since the start because stderr was slow. */
+export function droppedLines(): number {
+  return linesDropped;
+}
+
+/** What is written, and how. */
+export interface LogOptions {
+  /** The least important lines that are written. */
+  readonly level: LogLevel;
+  /** What a line looks like. */
+  readonly format: LogFormat;
+}
+
+/** The log while it is written to stderr. Disposing of it waits until all lines are out. */
+export interface RunningLog extends AsyncDisposable {
+  /** From now on lines are chosen and written that way. */
+  change(options: LogOptions): void;
+}
+
+/** Starts writing to stderr. */
+export async function startLog(options: LogOptions): Promise<RunningLog> {
+  let { level } = options;
+  let format = formatter(options.format);
   const sink = getStreamSink(Deno.stderr.writable, {
-    formatter: formatter(options.format),
+    formatter: (record) => format(record),
     closeStream: false,
     nonBlocking: {
       bufferSize: LINES_MAX,
       flushInterval: FLUSH_MS,
       onDrop: ({ count }) => {
+        linesDropped += count;
         setTimeout(() => log.warning("{count} log lines were dropped: stderr is slow", { count }));
       },
     },
   });
   await configure({
     sinks: { stderr: sink },
+    filters: { wanted: (record) => isWanted(record, level) },
     loggers: [
-      { category: "loadbalancer", lowestLevel: options.level, sinks: ["stderr"] },
+      { category: "loadbalancer", lowestLevel: "debug", filters: ["wanted"], sinks: ["stderr"] },
       { category: ["logtape", "meta"], lowestLevel: "warning", sinks: ["stderr"] },
     ],
   });
-  return { [Symbol.asyncDispose]: dispose };
+  return {
+    change(next): void {
+      level = next.level;
+      format = formatter(next.format);
+    },
+    [Symbol.asyncDispose]: dispose,
+  };
+}
+
+/** Is that line important enough? LogTape's levels that are none of ours lie beyond both ends. */
+function isWanted(record: LogRecord, level: LogLevel): boolean {
+  return compareLogLevel(record.level, level) >= 0;
 }
 
 function formatter(format: LogFormat): TextFormatter {

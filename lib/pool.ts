@@ -7,12 +7,12 @@
  * it was prepared for.
  */
 import { formatAddress } from "./address.ts";
-import { Backend, type BackendSettings } from "./backend.ts";
+import { Backend, type BackendSettings, type BackendState, type BackendTuning } from "./backend.ts";
 import { type BackendSnapshot, snapshotOf } from "./backend_snapshot.ts";
 import type { Clock } from "./clock.ts";
 import { Ejection } from "./ejection.ts";
 import type { CountMark } from "./entry_count.ts";
-import type { HealthOptions, Observation } from "./health.ts";
+import type { Observation } from "./health.ts";
 import { Lease } from "./lease.ts";
 import type { Policy, PolicyClient } from "./policy/mod.ts";
 import { SlowStart } from "./slow_start.ts";
@@ -34,16 +34,29 @@ export interface PoolClient extends PolicyClient {
   readonly prefers?: Backend | null;
 }
 
+/** What people may do with a backend: let it finish what it has, use it no more, or use it again. */
+export type Steer = Extract<BackendState, "draining" | "disabled"> | "enabled";
+
+/** What people have done with a backend, and why. */
+export interface Steered {
+  /** What they have done. */
+  readonly to: Steer;
+  /** Why, in words for other people. */
+  readonly reason: string;
+}
+
+/** A backend that the pool is to have. */
+export interface WantedBackend extends BackendSettings {
+  /** What it is steered to when it comes in; left out: it is not. */
+  readonly steered?: Steered;
+}
+
 /** What the pool is made of. */
-export interface PoolOptions extends HealthOptions {
+export interface PoolOptions extends BackendTuning {
   /** The backends' settings, in the order given. */
-  readonly backends: readonly BackendSettings[];
+  readonly backends: readonly WantedBackend[];
   /** How to choose. */
   readonly policy: Policy;
-  /** Clients failed in a row that eject a backend; 0: none do. */
-  readonly ejectAfter: number;
-  /** How long a backend that came back takes to get its whole share, in milliseconds; 0: no time. */
-  readonly slowStartMs: number;
   /** The source of time. */
   readonly clock: Clock;
   /** Numbers from 0 to just under 1, such as `Math.random`. */
@@ -52,6 +65,8 @@ export interface PoolOptions extends HealthOptions {
   readonly onState: (backend: Backend) => void;
   /** Called when a backend that was removed has ended its last connection. */
   readonly onGone: (backend: Backend) => void;
+  /** Called when a backend that had as many connections as it may have has one fewer. */
+  readonly onRoom?: () => void;
 }
 
 /** Why a backend is ready that nobody looked at. */
@@ -62,11 +77,13 @@ const REMOVED = "no longer among the servers";
 /** The backends and their state. */
 export class Pool implements Disposable {
   readonly #options: PoolOptions;
+  #policy: Policy;
+  #tuning: BackendTuning;
   /** Those wanted, in the order given, and behind them those that were removed and still serve. */
   #backends: readonly Backend[] = [];
   readonly #removed = new Set<Backend>();
   /** Those that are missing from the list and serve until the new ones were looked at. */
-  #retiring: readonly Backend[] = [];
+  #retiring: ReadonlySet<Backend> = new Set();
   /** Those in state ready. */
   #ready: readonly Backend[] = [];
   /** Of those the ones to pick from: no backups, unless there is nothing else. */
@@ -81,6 +98,8 @@ export class Pool implements Disposable {
   /** A pool in which nothing is known of any backend, and so none is ready. */
   constructor(options: PoolOptions) {
     this.#options = options;
+    this.#policy = options.policy;
+    this.#tuning = options;
     this.reconcile(options.backends);
   }
 
@@ -119,7 +138,7 @@ export class Pool implements Disposable {
       : this.#usable;
     if (candidates === "wait") return candidates;
     if (candidates.length === 0) return null;
-    const backend = this.#options.policy.pick(candidates, client);
+    const backend = this.#policy.pick(candidates, client);
     if (this.#hurdles) backend.slowStart.picked();
     return new Lease(backend, this.#ended);
   }
@@ -141,39 +160,56 @@ export class Pool implements Disposable {
 
   /** Takes every backend of which nothing is known to be ready, without a look at it. */
   trustUnknown(): void {
-    for (const backend of this.#backends) {
-      if (backend.health.isKnown) continue;
-      this.#news(backend, backend.observe({ ok: true, reason: TRUSTED }));
-    }
+    const unknown = this.#backends.filter(({ health }) => !health.isKnown);
+    this.#tell(unknown.filter((backend) => backend.observe({ ok: true, reason: TRUSTED })));
     this.#retire();
   }
 
   /** Takes a backend out of use by hand, or puts it back; not one that was removed. */
-  steer(backend: Backend, to: "draining" | "disabled" | "enabled", reason = ""): void {
-    if (!this.#removed.has(backend)) this.#news(backend, backend.steer(to, reason));
+  steer(backend: Backend, to: Steer, reason = ""): void {
+    if (this.#removed.has(backend)) return;
+    this.#news(backend, backend.steer(to, reason));
+    this.#retire();
+  }
+
+  /** Takes over how backends are judged and, with a policy, how they are chosen. */
+  tune(tuning: BackendTuning, policy: Policy | null = null): void {
+    this.#tuning = tuning;
+    for (const backend of this.#backends) backend.tune(tuning);
+    if (policy !== null) this.#policy = policy;
+    this.#settle([]);
+    // Nobody stays out for a rule that is no more.
+    if (tuning.ejectAfter === 0) {
+      for (const backend of this.#backends) {
+        this.#endEjection(backend);
+      }
+    }
   }
 
   /**
    * Takes over a list of backends: those that are new come in and are not ready before they were
    * looked at; those that stay keep all that is known of them, with new settings. Those that are
    * missing go on until all that are new were looked at, so that there is always somebody; then they
-   * drain, and are gone after their last connection. Of two with one address the first counts.
+   * drain, and are gone after their last connection; where nobody at all is wanted (no name resolves,
+   * say), they go on. Of two with one address the first counts.
    */
-  reconcile(wanted: readonly BackendSettings[]): void {
+  reconcile(wanted: readonly WantedBackend[]): void {
     const known = new Map(this.#backends.map((backend) => [backend.name, backend]));
     const kept = new Map<string, Backend>();
+    const news: Backend[] = [];
     for (const settings of wanted) {
       const name = formatAddress(settings.address);
       if (kept.has(name)) continue;
       const backend = known.get(name) ?? this.#make(settings, kept.size);
       backend.set(settings, kept.size);
       kept.set(name, backend);
+      const comesIn = this.#removed.delete(backend) || !known.has(name);
+      const { to, reason } = settings.steered ?? { to: "enabled", reason: "" };
+      if (comesIn && backend.steer(to, reason)) news.push(backend);
     }
     const missing = this.#backends.filter(({ name }) => !kept.has(name));
     this.#backends = [...kept.values(), ...missing];
-    this.#retiring = missing.filter((each) => !this.#removed.has(each));
-    const back = [...kept.values()].filter((each) => this.#removed.delete(each));
-    const news = back.filter((backend) => backend.steer("enabled"));
+    this.#retiring = new Set(missing.filter((each) => !this.#removed.has(each)));
     this.#settle(news);
     this.#retire();
   }
@@ -190,7 +226,8 @@ export class Pool implements Disposable {
   }
 
   #make(settings: BackendSettings, order: number): Backend {
-    const { fall, rise, ejectAfter, slowStartMs, random, clock } = this.#options;
+    const { random, clock } = this.#options;
+    const { fall, rise, ejectAfter, slowStartMs } = this.#tuning;
     return new Backend({
       ...settings,
       order,
@@ -205,29 +242,35 @@ export class Pool implements Disposable {
   /** Lets those that are missing from the list drain, if all others were looked at. */
   #retire(): void {
     const retiring = this.#retiring;
-    if (retiring.length === 0) return;
-    const isWanted = (each: Backend): boolean =>
-      !this.#removed.has(each) && !retiring.includes(each);
-    if (this.#backends.some((each) => isWanted(each) && !each.health.isKnown)) return;
-    this.#retiring = [];
+    if (retiring.size === 0) return;
+    const isWanted = (each: Backend): boolean => !this.#removed.has(each) && !retiring.has(each);
+    const isUnknown = ({ state, health }: Backend): boolean =>
+      state !== "disabled" && !health.isKnown;
+    if (!this.#backends.some(isWanted)) return;
+    if (this.#backends.some((each) => isUnknown(each) && isWanted(each))) return;
+    this.#retiring = new Set();
     for (const backend of retiring) this.#removed.add(backend);
-    this.#settle(retiring.filter((backend) => backend.steer("draining", REMOVED)));
-    for (const backend of retiring) if (backend.inFlight === 0) this.#forget(backend);
+    this.#settle([...retiring].filter((backend) => backend.steer("draining", REMOVED)));
+    // Whoever was told just now may have ended the last connection of one.
+    this.#forget([...retiring].filter((each) => each.inFlight === 0 && this.#removed.has(each)));
   }
 
   /** Makes the lists that clients are served from anew, and only then tells of those changes. */
   #settle(changed: readonly Backend[]): void {
-    this.#options.policy.prepare?.(this.#backends.filter((each) => !this.#removed.has(each)));
+    this.#policy.prepare?.(this.#backends.filter((each) => !this.#removed.has(each)));
     this.#sort();
     for (const backend of changed) this.#options.onState(backend);
   }
 
-  #forget(backend: Backend): void {
-    this.#removed.delete(backend);
-    this.#backends = this.#backends.filter((each) => each !== backend);
-    this.#wakeUps.get(backend)?.();
-    this.#wakeUps.delete(backend);
-    this.#options.onGone(backend);
+  #forget(gone: readonly Backend[]): void {
+    const left = new Set(this.#backends).difference(new Set(gone));
+    this.#backends = [...left];
+    for (const backend of gone) {
+      this.#removed.delete(backend);
+      this.#wakeUps.get(backend)?.();
+      this.#wakeUps.delete(backend);
+      this.#options.onGone(backend);
+    }
   }
 
   /** May that client be sent to that backend, whatever the policy? */
@@ -251,7 +294,8 @@ export class Pool implements Disposable {
   readonly #ended = (lease: Lease): void => {
     const { backend, end } = lease;
     if (end === "failed" || end === "refused") this.#failed(lease);
-    if (backend.inFlight === 0 && this.#removed.has(backend)) this.#forget(backend);
+    if (backend.inFlight === 0 && this.#removed.has(backend)) this.#forget([backend]);
+    else if (backend.inFlight === backend.max - 1) this.#options.onRoom?.();
   };
 
   /** Ejects a backend that fails one client after the other, unless it is the last one ready. */
@@ -270,14 +314,22 @@ export class Pool implements Disposable {
 
   /** Takes in that a backend's state changed, if it did, and tells of it. */
   #news(backend: Backend, isNews: boolean): void {
-    if (!isNews) return;
-    if (this.#open && backend.state === "ready") this.#startSlowly(backend);
+    if (isNews) this.#tell([backend]);
+  }
+
+  /** Takes in that the states of these have changed, and tells of them. */
+  #tell(changed: readonly Backend[]): void {
+    if (changed.length === 0) return;
+    for (const backend of changed) {
+      if (this.#open && backend.state === "ready") this.#startSlowly(backend);
+    }
     this.#sort();
-    this.#options.onState(backend);
+    for (const backend of changed) this.#options.onState(backend);
   }
 
   #startSlowly(backend: Backend): void {
-    const { slowStartMs, clock } = this.#options;
+    const { clock } = this.#options;
+    const { slowStartMs } = this.#tuning;
     if (slowStartMs === 0) return;
     const nowMs = clock.now();
     backend.slowStart.begin(nowMs);

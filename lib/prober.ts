@@ -119,12 +119,12 @@ export class Prober<T> {
     this.#run(full ? backends : backends.filter(inDoubt));
   }
 
-  /** When the next round over all is due. -Infinity: it is the first, or R requests call for it. */
   /** A millisecond for each backend, so that there are no more probes than a thousand a second. */
   #gapMs(): number {
     return Math.max(ROUND_GAP_MS, this.#options.backends().length);
   }
 
+  /** When the next round over all is due. -Infinity: it is the first, or R requests call for it. */
   #fullDueMs(): number {
     const { rounds, requests } = this.#options;
     if (!rounds) return Infinity;

@@ -1,13 +1,13 @@
 /** The program: command line to exit code. What `main.ts` runs. */
 import denoJson from "../deno.json" with { type: "json" };
-import { AccessLog, type AccessLogFormat } from "./access_log.ts";
-import { Balancer } from "./balancer.ts";
-import { parseCommandLine, usage } from "./cli.ts";
-import { systemClock } from "./clock.ts";
+import { checkReport } from "./check.ts";
+import { asksToCheck, usage } from "./cli.ts";
 import { type Config, ConfigError } from "./config.ts";
+import { ConfigFileError } from "./config_file/error.ts";
 import { BalancerError } from "./errors.ts";
-import { log, startLog } from "./log.ts";
-import { StopSignals } from "./signals.ts";
+import { type Command, load } from "./load.ts";
+import { serve } from "./service.ts";
+import { type Program, systemdUnit } from "./systemd_unit.ts";
 
 /** What the process answers with. */
 export const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
@@ -15,38 +15,52 @@ export const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
 /** Runs until it is stopped. Resolves to the exit code. */
 export async function run(args: readonly string[]): Promise<number> {
   try {
-    const command = parseCommandLine(args);
-    if (command.kind === "help") return print(usage());
-    if (command.kind === "version") return print(`loadbalancer ${denoJson.version}\n`);
-    return await serve(command.config);
+    const [word, ...rest] = args;
+    if (word === "ctl") return await (await import("./ctl.ts")).ctl(rest);
+    if (word === "top") return await (await import("./top.ts")).top(rest);
+    return await obey(await load(args), args);
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    return complain(`${error.message} (see --help)`, EXIT.usage);
+    const wrong = asksToCheck(args) ? EXIT.failed : EXIT.usage;
+    if (error instanceof ConfigFileError) return complain(error.message, wrong);
+    if (error instanceof ConfigError) return complain(`${error.message} (see --help)`, wrong);
+    if (error instanceof BalancerError) return complain(error.message, EXIT.failed);
+    throw error;
   }
 }
 
-async function serve(config: Config): Promise<number> {
-  await using _log = await startLog({ level: config.logLevel, format: config.logFormat });
-  await using accessLog = openAccessLog(config.accessLog);
-  using signals = new StopSignals();
-  let balancer: Balancer;
-  try {
-    balancer = new Balancer(config, {
-      onPassage: accessLog && ((passage, endedMs) => accessLog.write(passage, endedMs)),
-    });
-  } catch (error) {
-    if (!(error instanceof BalancerError)) throw error;
-    return complain(error.message, EXIT.failed);
+async function obey(command: Command, args: readonly string[]): Promise<number> {
+  switch (command.kind) {
+    case "help":
+      return print(usage());
+    case "version":
+      return print(`loadbalancer ${denoJson.version}\n`);
+    case "config-schema":
+      return print(command.schema);
+    case "check":
+      return print(checkReport(command.loaded));
+    case "systemd-unit":
+      return print(systemdUnit(args, { loaded: command.loaded, program: thisProgram() }));
+    case "serve":
+      await serve(command.loaded.config, () => loadConfig(args));
+      return EXIT.ok;
   }
-  await signals.first;
-  log.info("Asked to stop: accepting no more clients; once more to end now");
-  await Promise.race([balancer.stop(), signals.second]);
-  return EXIT.ok;
 }
 
-function openAccessLog(format: AccessLogFormat): AccessLog | null {
-  if (format === "off") return null;
-  return new AccessLog({ format, output: Deno.stdout, clock: systemClock, date: Date.now });
+/** The same arguments asked to serve once, and do so again. */
+async function loadConfig(args: readonly string[]): Promise<Config> {
+  const command = await load(args);
+  if (command.kind === "serve") return command.loaded.config;
+  throw new ConfigError(`--${command.kind}`, "there is nothing to serve; expected PORT SERVER...");
+}
+
+function thisProgram(): Program {
+  const main = new URL("../main.ts", import.meta.url);
+  const path = main.protocol === "file:" ? decodeURIComponent(main.pathname) : main.href;
+  return {
+    executable: Deno.execPath(),
+    main: Deno.build.standalone ? null : path,
+    directory: Deno.cwd(),
+  };
 }
 
 function print(text: string): number {
@@ -55,6 +69,7 @@ function print(text: string): number {
 }
 
 function complain(text: string, exitCode: number): number {
-  Deno.stderr.writeSync(new TextEncoder().encode(`loadbalancer: ${text}\n`));
+  const lines = text.split("\n").map((line) => `loadbalancer: ${line}\n`);
+  Deno.stderr.writeSync(new TextEncoder().encode(lines.join("")));
   return exitCode;
 }

@@ -4,7 +4,7 @@
  *
  * Invariants: two lookups of one name never overlap, and no more than {@linkcode LOOKUPS_MAX} are
  * under way; a name keeps the addresses that it had last, whatever fails; each piece of news is
- * told once, and nothing after the end.
+ * told once, and nothing after the end, or of names that are no longer wanted.
  */
 import type { Clock } from "./clock.ts";
 import { BalancerError } from "./errors.ts";
@@ -51,19 +51,19 @@ export interface ResolverOptions {
 
 /** Looks names up until it is disposed of. */
 export class Resolver implements Disposable {
-  readonly #options: ResolverOptions;
-  readonly #names: readonly Name[];
+  readonly #options: NameOptions;
+  readonly #names = new Map<string, Name>();
   #state: "new" | "running" | "stopped" = "new";
   #underWay = 0;
   /** The lookups that are not under way yet, in their order. */
   readonly #waiting: (() => void)[] = [];
-  #endStart = (): void => {};
+  /** What ends the waiting for names that were not looked up yet. */
+  readonly #endWaits = new Set<() => void>();
 
   /** Nothing happens before {@linkcode start}. */
   constructor(options: ResolverOptions) {
-    this.#options = options;
-    const limited = { ...options, lookup: (name: string) => this.#lookup(name) };
-    this.#names = [...new Set(options.names)].map((name) => new Name(name, limited));
+    this.#options = { ...options, limitedLookup: (name) => this.#lookup(name) };
+    for (const name of options.names) this.#nameOf(name);
   }
 
   /**
@@ -73,24 +73,56 @@ export class Resolver implements Disposable {
   async start(): Promise<void> {
     if (this.#state !== "new") return;
     this.#state = "running";
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const cancel = this.#options.clock.after(START_MS_MAX, () => {
-      resolve();
-      for (const name of this.#names) name.late();
-    });
-    this.#endStart = () => {
-      cancel();
-      resolve();
-    };
-    Promise.all(this.#names.map((name) => name.look())).then(this.#endStart);
-    await promise;
+    await this.#look([...this.#names.values()]);
+  }
+
+  /**
+   * Looks these names up too from now on. Resolves when those that are new have resolved or failed, or
+   * after {@linkcode START_MS_MAX}. Before the start they wait for that.
+   */
+  async add(names: readonly string[]): Promise<void> {
+    const added = [...new Set(names)].filter((name) => !this.#names.has(name));
+    const fresh = added.map((name) => this.#nameOf(name));
+    if (this.#state === "running") await this.#look(fresh);
+  }
+
+  /** Looks no others than these up from now on, this often. */
+  keep(names: readonly string[], { intervalMs }: { readonly intervalMs: number }): void {
+    for (const [name, known] of this.#names) {
+      if (names.includes(name)) continue;
+      known[Symbol.dispose]();
+      this.#names.delete(name);
+    }
+    if (intervalMs === this.#options.intervalMs) return;
+    this.#options.intervalMs = intervalMs;
+    for (const name of this.#names.values()) name.reschedule();
   }
 
   /** No more lookups. What those under way, which nobody can cancel, find out is dropped. */
   [Symbol.dispose](): void {
     this.#state = "stopped";
-    for (const name of this.#names) name[Symbol.dispose]();
-    this.#endStart();
+    for (const name of this.#names.values()) name[Symbol.dispose]();
+    for (const end of this.#endWaits) end();
+  }
+
+  #nameOf(name: string): Name {
+    let known = this.#names.get(name);
+    if (known === undefined) this.#names.set(name, known = new Name(name, this.#options));
+    return known;
+  }
+
+  /** Looks up names for the first time, and waits for that as long as it may take. */
+  async #look(names: readonly Name[]): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const cancel = this.#options.clock.after(START_MS_MAX, () => {
+      resolve();
+      for (const name of names) name.late();
+    });
+    this.#endWaits.add(resolve);
+    Promise.all(names.map((name) => name.look())).then(() => resolve());
+    await promise;
+    cancel();
+    this.#endWaits.delete(resolve);
   }
 
   /** Looks a name up as soon as there is room for one more. */
@@ -107,28 +139,37 @@ export class Resolver implements Disposable {
   }
 }
 
+/** What all names share. The interval may change. */
+interface NameOptions extends Omit<ResolverOptions, "intervalMs"> {
+  intervalMs: number;
+  /** Looks one up when there is room for one more lookup. */
+  readonly limitedLookup: Lookup;
+}
+
 /** One name, and what is known of it. */
 class Name implements Disposable {
   readonly #name: string;
-  readonly #options: ResolverOptions;
+  readonly #options: NameOptions;
   #addresses: readonly string[] = [];
   /** Why the last lookup failed; empty when it did not. */
   #failure = "";
   #retryMs = RETRY_MS;
-  #cancelTimer = (): void => {};
+  /** Cancels the timer to the next lookup; null: there is none, a lookup is under way. */
+  #cancelTimer: (() => void) | null = null;
   #stopped = false;
 
-  constructor(name: string, options: ResolverOptions) {
+  constructor(name: string, options: NameOptions) {
     this.#name = name;
     this.#options = options;
   }
 
   /** Looks it up, and from then on by itself. Resolves when there is an answer. */
   async look(): Promise<void> {
+    this.#cancelTimer = null;
     let addresses: readonly string[] = [];
     let reason = "it has no address";
     try {
-      addresses = [...new Set(await this.#options.lookup(this.#name))].sort();
+      addresses = [...new Set(await this.#options.limitedLookup(this.#name))].sort();
     } catch (error) {
       reason = error instanceof BalancerError ? error.state : String(error);
     }
@@ -143,9 +184,16 @@ class Name implements Disposable {
     this.#tellFailure(`the system gave no answer within ${START_MS_MAX / 1000}s`);
   }
 
+  /** Goes by another interval: one that is shorter does not wait for the end of a longer one. */
+  reschedule(): void {
+    if (this.#cancelTimer === null || this.#stopped) return;
+    this.#cancelTimer();
+    this.#lookAfter(this.#failure === "" ? this.#options.intervalMs : RETRY_MS);
+  }
+
   [Symbol.dispose](): void {
     this.#stopped = true;
-    this.#cancelTimer();
+    this.#cancelTimer?.();
   }
 
   #resolved(addresses: readonly string[]): void {

@@ -1,4 +1,7 @@
-/** SIGTERM and SIGINT: the first asks to drain, the second ends the process. */
+/**
+ * SIGTERM and SIGINT: the first asks to drain, the second ends the process. SIGHUP: asks to load the
+ * configuration again.
+ */
 
 /**
  * One Ctrl-C reaches a process up to three times when `deno task` or npx stands between it and
@@ -46,4 +49,10 @@ export class StopSignals implements Disposable {
     this.#lastSigintMs = now;
     if (!repeated) this.#onSignal();
   };
+}
+
+/** Calls back at each SIGHUP, from now until what it returns is disposed of. */
+export function onHangup(callback: () => void): Disposable {
+  Deno.addSignalListener("SIGHUP", callback);
+  return { [Symbol.dispose]: () => Deno.removeSignalListener("SIGHUP", callback) };
 }

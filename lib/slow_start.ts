@@ -17,7 +17,9 @@ const CREDIT_MAX = 2;
 
 /** The ramp of one backend. */
 export class SlowStart {
-  readonly #durationMs: number;
+  #durationMs: number;
+  /** How long the last ramp was to last. */
+  #rampMs = 0;
   #endMs = -Infinity;
   /** Clients that it may take now. */
   #credit = 0;
@@ -27,9 +29,15 @@ export class SlowStart {
     this.#durationMs = durationMs;
   }
 
+  /** Takes over how long ramps last that begin from now on. */
+  set(durationMs: number): void {
+    this.#durationMs = durationMs;
+  }
+
   /** Begins to ramp up, from the beginning: the backend came back. */
   begin(nowMs: number): void {
-    this.#endMs = nowMs + this.#durationMs;
+    this.#rampMs = this.#durationMs;
+    this.#endMs = nowMs + this.#rampMs;
     this.#credit = 0;
   }
 
@@ -41,7 +49,7 @@ export class SlowStart {
   /** How much of its share it may take: from a small part, in a straight line, to 1. */
   fraction(nowMs: number): number {
     if (!this.ramping(nowMs)) return 1;
-    return 1 - (1 - FIRST_FRACTION) * (this.#endMs - nowMs) / this.#durationMs;
+    return 1 - (1 - FIRST_FRACTION) * (this.#endMs - nowMs) / this.#rampMs;
   }
 
   /**

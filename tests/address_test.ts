@@ -1,7 +1,10 @@
 import {
+  type Address,
   formatAddress,
   isIpv6,
+  isLoopback,
   isName,
+  overlap,
   parseAddress,
   type ParseAddressOptions,
   plainIp,
@@ -170,4 +173,45 @@ Deno.test("plainIp: an IPv4 address is written as one, however it came in; other
     "::ffff:0:1": "::ffff:0:1",
   };
   for (const [ip, plain] of Object.entries(readings)) assertEquals(plainIp(ip), plain, ip);
+});
+
+Deno.test("overlap: two listeners that the system refuses beside each other, either way round", () => {
+  const at = (text: string): Address => parseAddress(text, LISTEN);
+  const overlapping = [
+    ["8080", "127.0.0.1:8080"],
+    ["0.0.0.0:8080", "[::1]:8080"],
+    ["8080", "0.0.0.0:8080"],
+    ["10.0.0.1:8080", "8080"],
+    ["localhost:8080", "127.0.0.1:8080"],
+    ["10.0.0.1:8080", "10.0.0.1:8080"],
+  ] as const;
+  const apart = [
+    ["8080", "8081"],
+    ["127.0.0.1:8080", "127.0.0.2:8080"],
+    ["127.0.0.1:8080", "[::1]:8080"],
+  ] as const;
+  for (const [one, other] of overlapping) {
+    assertEquals([overlap(at(one), at(other)), overlap(at(other), at(one))], [true, true], one);
+  }
+  for (const [one, other] of apart) {
+    assertEquals([overlap(at(one), at(other)), overlap(at(other), at(one))], [false, false], one);
+  }
+});
+
+Deno.test("isLoopback: this machine by any of its own names, and nothing that only looks like it", () => {
+  const own = ["localhost", "LOCALHOST", "127.0.0.1", "127.255.1.2", "::1", "::ffff:127.0.0.1"];
+  assertEquals(own.filter((each) => !isLoopback(each)), []);
+  const others = [
+    "0.0.0.0",
+    "::",
+    "10.0.0.1",
+    "128.0.0.1",
+    "127.0.0.1.evil.example",
+    "127.evil.example",
+    "localhost.evil.example",
+    "::2",
+    "1127.0.0.1",
+    "",
+  ];
+  assertEquals(others.filter(isLoopback), []);
 });

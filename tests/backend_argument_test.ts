@@ -1,4 +1,4 @@
-import { parseBackend } from "../lib/backend_argument.ts";
+import { formatBackend, parseBackend } from "../lib/backend_argument.ts";
 import { assert, assertEquals, assertThrows } from "./support/assert.ts";
 
 function complaint(text: string): string {
@@ -86,4 +86,18 @@ Deno.test("parseBackend: the address is judged first, as everywhere", () => {
   for (const text of ["", ",weight=3", "x,weight=3", "0,weight=3", "1234 ,weight=3"]) {
     assert(complaint(text).startsWith("expected a port (1 to 65535)"), text);
   }
+});
+
+Deno.test("formatBackend: prints what can be typed again, without what is as by default", () => {
+  for (
+    const text of [
+      "127.0.0.1:1234",
+      "web:80,weight=3",
+      "[::1]:80,weight=2,max=9,backup",
+      "a:1,backup",
+    ]
+  ) {
+    assertEquals(formatBackend(parseBackend(text)), text);
+  }
+  assertEquals(formatBackend(parseBackend("1234,backup,weight=1")), "127.0.0.1:1234,backup");
 });

@@ -1,5 +1,6 @@
-import { optionsTable, parseCommandLine, policiesTable, usage } from "../lib/cli.ts";
+import { asksToCheck, optionsTable, parseCommandLine, policiesTable, usage } from "../lib/cli.ts";
 import { type Config, ConfigError, type Option, OPTIONS } from "../lib/config.ts";
+import { combine } from "../lib/load.ts";
 import { POLICIES } from "../lib/policy/mod.ts";
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "./support/assert.ts";
 
@@ -11,7 +12,7 @@ function parse(line: string): ReturnType<typeof parseCommandLine> {
 function configOf(line: string): Config {
   const command = parse(line);
   if (command.kind !== "serve") throw new TypeError(`${line}: asks for ${command.kind}`);
-  return command.config;
+  return combine(command.given, null);
 }
 
 function ports(line: string): readonly [listen: number, ...backends: number[]] {
@@ -20,7 +21,7 @@ function ports(line: string): readonly [listen: number, ...backends: number[]] {
 }
 
 function complaint(line: string): string {
-  return assertThrows(() => parse(line), ConfigError, "", `${line} was taken`).message;
+  return assertThrows(() => configOf(line), ConfigError, "", `${line} was taken`).message;
 }
 
 Deno.test("parseCommandLine: the first port is its own, the others are servers", () => {
@@ -81,6 +82,7 @@ Deno.test("parseCommandLine: every option of the table sets what it names", () =
     sticky: "id",
     stickyKey: "sixteen-and-more",
     compress: "on",
+    adminToken: "sixteen-and-more",
   };
   for (const [setting, option] of Object.entries(OPTIONS) as [keyof Config, Option<unknown>][]) {
     const text = other[setting] ?? (option.value === "TIME" ? "7s" : "7");
@@ -123,6 +125,38 @@ Deno.test("parseCommandLine: -h and -V ask for the help and the version, ports o
   for (const line of ["-V", "--version", "-V 8080 1234"]) {
     assertEquals(parse(line), { kind: "version" }, line);
   }
+});
+
+Deno.test("parseCommandLine: --config names a file or standard input, apart or behind =", () => {
+  const lines = ["--config a.jsonc 8080", "--config=a.jsonc 8080", "8080 --config a.jsonc"];
+  for (const line of lines) {
+    const given = { listen: "8080", settings: {} };
+    assertEquals(parse(line), { kind: "serve", given, configFile: "a.jsonc" }, line);
+  }
+  for (const line of ["--config - -N8", "-N8 --config=-", "-N8 --config -"]) {
+    const given = { settings: { parallel: "8" } };
+    assertEquals(parse(line), { kind: "serve", given, configFile: "-" }, line);
+  }
+});
+
+Deno.test("parseCommandLine: --config without a file is refused", () => {
+  for (const line of ["8080 1234 --config", "8080 1234 --config=", "--config -N8 8080 1234"]) {
+    assertEquals(complaint(line), '--config "": expected a file, or - for standard input', line);
+  }
+});
+
+Deno.test("parseCommandLine: --config-schema, --check and --systemd-unit ask for that", () => {
+  assertEquals(parse("--config-schema"), { kind: "config-schema" });
+  for (const kind of ["check", "systemd-unit"] as const) {
+    const given = { listen: "8080", backends: ["1234"], settings: {} };
+    assertEquals(parse(`8080 --${kind} 1234`), { kind, given, configFile: null });
+  }
+});
+
+Deno.test("asksToCheck: finds --check among the options, whatever else is wrong", () => {
+  assertEquals(asksToCheck(["--wat", "--check"]), true);
+  assertEquals(asksToCheck(["8080", "1234"]), false);
+  assertEquals(asksToCheck(["8080", "--", "--check"]), false);
 });
 
 Deno.test("parseCommandLine: help is given even if a value is wrong", () => {
@@ -186,7 +220,9 @@ Deno.test("parseCommandLine: every wrong line is refused with the argument and w
 
 Deno.test("parseCommandLine: an empty argument is a wrong port, not a missing one", () => {
   for (const [args, place] of [[["", "1234"], "PORT"], [["8080", ""], "SERVER"]] as const) {
-    const error = assertThrows(() => parseCommandLine(args), ConfigError);
+    const command = parseCommandLine(args);
+    assert(command.kind === "serve");
+    const error = assertThrows(() => combine(command.given, null), ConfigError);
     assertStringIncludes(error.message, `${place} "": expected a port`);
   }
 });
@@ -231,7 +267,8 @@ Deno.test("usage: names every option with its value, its help and its default", 
 
 Deno.test("usage: names the switches, the ports and every policy", () => {
   const text = usage();
-  for (const word of ["-h, --help", "-V, --version", "PORT", "SERVER"]) {
+  const switches = ["--config FILE", "--config-schema", "--check", "--systemd-unit"];
+  for (const word of ["-h, --help", "-V, --version", "PORT", "SERVER", ...switches]) {
     assertStringIncludes(text, word);
   }
   for (const [name, { help }] of Object.entries(POLICIES)) {

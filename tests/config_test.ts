@@ -7,6 +7,7 @@ import {
   optionName,
   OPTIONS,
   type Setting,
+  SETTINGS,
 } from "../lib/config.ts";
 import { assert, assertEquals, assertThrows } from "./support/assert.ts";
 
@@ -67,9 +68,12 @@ Deno.test("makeConfig: without settings, everything has the default that is docu
     sticky: null,
     stickyKey: null,
     compress: "off",
+    admin: null,
+    adminToken: null,
     lingerTimeoutMs: 5000,
     queueMax: 10_000,
     queueTimeoutMs: 30_000,
+    drainDelayMs: 0,
     drainTimeoutMs: 30_000,
     accessLog: "off",
     logLevel: "info",
@@ -95,6 +99,13 @@ Deno.test("OPTIONS: names and letters are unique, and every help is one line", (
     assert(/^[a-z]+(-[a-z]+)*$/.test(name), name);
     assert(help.length > 0 && !/[\n|]/.test(help), `${name}: its help breaks the README's table`);
   }
+});
+
+Deno.test("OPTIONS: what is a key or a token is never printed", () => {
+  const secrets = SETTINGS.filter(([, { name }]) => /(?:^|-)(?:key|token|password)$/.test(name));
+  assert(secrets.length > 0);
+  for (const [, { name, secret }] of secrets) assertEquals(secret, true, name);
+  assertEquals(complaint("stickyKey", "hushhush"), "--sticky-key: expected at least 16 characters");
 });
 
 const COUNTS: readonly (readonly [Setting, number, number])[] = [
@@ -298,6 +309,51 @@ Deno.test("makeConfig: the same port on another machine is not the balancer", ()
   for (const [listen, backend] of allowed) {
     assertEquals(makeConfig({ listen, backends: [backend] }).backends[0]?.address.port, 8080);
   }
+});
+
+Deno.test("makeConfig: an admin port alone is of this machine, where no token is needed", () => {
+  assertEquals(withSetting("admin", "9000").admin, { hostname: "127.0.0.1", port: 9000 });
+  assertEquals(withSetting("admin", "0").admin?.port, 0);
+  for (const text of ["127.0.0.1:9000", "127.1.2.3:9000", "[::1]:9000", "localhost:9000"]) {
+    assertEquals(withSetting("admin", text).adminToken, null, text);
+  }
+});
+
+Deno.test("makeConfig: an admin port that others reach needs a token", () => {
+  const adminToken = "sixteen-and-more";
+  for (const admin of ["0.0.0.0:9000", "[::]:9000", "10.0.0.1:9000", "lb.internal:9000"]) {
+    assertEquals(
+      complaint("admin", admin),
+      `--admin ${admin}: is reached from other machines; expected --admin-token too, or an ` +
+        "address of this machine such as 127.0.0.1:9000",
+    );
+    assert(makeConfig(source({ settings: { admin, adminToken } })).admin !== null, admin);
+  }
+});
+
+Deno.test("makeConfig: a token has 16 characters or more, which can stand in a header", () => {
+  for (
+    const text of ["", "fifteen-letters", "sixteen and more", "sixteen-and-möre", "a".repeat(1025)]
+  ) {
+    assertEquals(
+      complaint("adminToken", text).endsWith(
+        ": expected 16 to 1024 characters of ASCII without blanks",
+      ),
+      true,
+      text,
+    );
+  }
+  assertEquals(withSetting("adminToken", "sixteen-and-more").adminToken, "sixteen-and-more");
+});
+
+Deno.test("makeConfig: the admin port is neither where clients come in nor a server", () => {
+  const own = "is where clients come in; expected another port";
+  assertEquals(complaint("admin", "8080"), `--admin 127.0.0.1:8080: ${own}`);
+  assertEquals(complaint("admin", "[::1]:8080"), `--admin [::1]:8080: ${own}`);
+  assertEquals(
+    complaint("admin", "1234"),
+    "--admin 127.0.0.1:1234: is one of the servers; expected another port",
+  );
 });
 
 Deno.test("ConfigError: is one line, of bounded length, whatever was typed", () => {

@@ -230,3 +230,18 @@ Deno.test("Deadlines: whatever moves, each is expired at the first sweep that fi
     }
   }
 });
+
+Deno.test("Deadlines: tells how late its sweeps came, with and without something to expire", async () => {
+  const clock = new FakeClock();
+  using deadlines = new Deadlines(clock);
+  await clock.advance(10 * SWEEP_MS);
+  assertEquals([deadlines.delays.count, deadlines.delays.sumMs], [10, 0]);
+  clock.stall(350);
+  await clock.advance(0);
+  assertEquals([deadlines.delays.count, deadlines.delays.sumMs], [11, 350 - SWEEP_MS]);
+  new Item(clock, deadlines, 1);
+  await clock.advance(SWEEP_MS);
+  assertEquals(deadlines.size, 0);
+  await clock.advance(SWEEP_MS);
+  assertEquals([deadlines.delays.count, deadlines.delays.sumMs], [13, 350 - SWEEP_MS]);
+});

@@ -5,6 +5,7 @@
 
 import { Balancer } from "../lib/balancer.ts";
 import { parseCommandLine } from "../lib/cli.ts";
+import { combine } from "../lib/load.ts";
 import { startLog } from "../lib/log.ts";
 import { StopSignals } from "../lib/signals.ts";
 import { type HttpServer, startHttpServer } from "./support/httpserver.ts";
@@ -59,7 +60,7 @@ async function runBalancer({ port, directory, servers, stop }: {
   await using _log = await startLog({ level: "info", format: "text" });
   let balancer: Balancer;
   try {
-    balancer = new Balancer(command.config);
+    balancer = new Balancer(combine(command.given, null));
     await balancer.ready;
   } catch (error) {
     await complain(error instanceof Error ? error.message : String(error));

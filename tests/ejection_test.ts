@@ -328,3 +328,12 @@ class LookBack {
     this.untilMs = Infinity;
   }
 }
+
+Deno.test("Ejection.set: the failures by now count toward the new number", () => {
+  const subject = ejection();
+  for (let client = 0; client < 3; client++) subject.failed("reset", client);
+  subject.set(4);
+  assertEquals(subject.failed("reset", 3), true);
+  subject.set(0);
+  assertEquals(subject.failed("reset", 4), false);
+});

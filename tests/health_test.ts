@@ -155,3 +155,18 @@ function expectedState(
   const enough = recent.length === needed && recent.every(({ ok }) => ok === against);
   return enough ? (against ? "ready" : "down") : before;
 }
+
+Deno.test("Health: one that was taken on trust is checked when it was checked", () => {
+  const subject = health();
+  subject.observe({ ok: true, reason: "taken on trust" }, 0);
+  assertEquals(subject.reason, "taken on trust");
+  assertEquals(subject.observe(OK, 1), false, "that is no news");
+  assertEquals([subject.reason, subject.sinceMs], ["it passes its checks", 0]);
+});
+
+Deno.test("Health.set: what was seen by now counts, by the new numbers", () => {
+  const subject = health({ fall: 5 });
+  flips(subject, OK, SLOW, SLOW);
+  subject.set({ fall: 3, rise: 2 });
+  assertEquals(flips(subject, SLOW, OK, OK), [true, false, true]);
+});

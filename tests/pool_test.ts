@@ -757,3 +757,124 @@ function acquireChecked({ bench: { pool }, random, held, where }: Step): void {
   assert(roomy.includes(lease.backend), `${where}: ${lease.backend.name} is not allowed`);
   held.push(lease);
 }
+
+Deno.test("Pool.reconcile: while nobody at all is wanted, those that are missing serve on", () => {
+  using bench = new Bench(2);
+  bench.counted(0, 100);
+  bench.pool.reconcile([]);
+  assertEquals(bench.acquire().backend.address.port, 1);
+  bench.pool.reconcile([backendSettings(3)]);
+  bench.countedOne(3, 0);
+  assertEquals(bench.acquire().backend.address.port, 3);
+});
+
+Deno.test("Pool.reconcile: who is not to be checked holds nobody up that is to go", () => {
+  using bench = new Bench(1);
+  bench.countedOne(1, 0);
+  bench.pool.reconcile([backendSettings(2), backendSettings(3)]);
+  bench.countedOne(2, 0);
+  assertEquals(bench.backend(1).state, "ready");
+  bench.pool.steer(bench.backend(3), "disabled", "by hand");
+  assertEquals(bench.news.slice(2), ["3 disabled", "1 draining", "1 gone"]);
+});
+
+Deno.test("Pool.reconcile: one that comes in or comes back is steered as wanted; one that stays is not", () => {
+  using bench = new Bench(1);
+  bench.countedOne(1, 0);
+  const steered = { to: "draining", reason: "drained by hand" } as const;
+  bench.pool.reconcile([1, 2].map((port) => ({ ...backendSettings(port), steered })));
+  bench.countedOne(2, 0);
+  assertEquals([bench.backend(1).state, bench.backend(2).state], ["ready", "draining"]);
+  const held = bench.acquire();
+  bench.pool.reconcile([backendSettings(2)]);
+  bench.pool.reconcile([{ ...backendSettings(1), steered }, backendSettings(2)]);
+  assertEquals(bench.backend(1).standing.reason, "drained by hand");
+  assertEquals(bench.backend(2).state, "draining", "it stayed, as it was steered");
+  held[Symbol.dispose]();
+  assertEquals(bench.pool.backends.length, 2);
+});
+
+Deno.test("Pool.tune: those that are there and those that come go by the new rules", () => {
+  using bench = new Bench(2, { fall: 1, ejectAfter: 9 });
+  bench.counted(0, 0);
+  bench.pool.tune({ fall: 3, rise: 2, ejectAfter: 2, slowStartMs: 0 });
+  bench.pool.reconcile([1, 2, 3].map((port) => backendSettings(port)));
+  bench.countedOne(3, 0);
+  for (const port of [2, 3]) {
+    for (let probe = 0; probe < 2; probe++) bench.late(port);
+    assertEquals(bench.backend(port).state, "ready", "not 3 in a row");
+    bench.late(port);
+    bench.countedOne(port, 0);
+    assertEquals(bench.backend(port).state, "down", "not 2 in a row");
+    bench.countedOne(port, 0);
+    assertEquals(bench.backend(port).state, "ready");
+  }
+  for (let client = 0; client < 2; client++) failAt(bench, 1);
+  assertEquals(bench.backend(1).state, "down", "ejected");
+});
+
+Deno.test("Pool.tune: without ejections nobody stays ejected", () => {
+  using bench = new Bench(2, { ejectAfter: 1 });
+  bench.counted(0, 0);
+  failAt(bench, 1);
+  assertEquals(bench.backend(1).state, "down");
+  bench.pool.tune({ fall: 2, rise: 1, ejectAfter: 0, slowStartMs: 0 });
+  assertEquals(bench.backend(1).state, "ready");
+});
+
+Deno.test("Pool.tune: another policy is told of all backends before it picks", () => {
+  const told: string[] = [];
+  const policy: Policy = {
+    prepare: (backends) => void told.push(`all ${backends.length}`),
+    pick<T extends Candidate>(candidates: readonly T[], client: PolicyClient): T {
+      told.push("pick");
+      return LAST.pick(candidates, client);
+    },
+  };
+  using bench = new Bench(2);
+  bench.counted(0, 100);
+  bench.pool.tune({ fall: 2, rise: 1, ejectAfter: 0, slowStartMs: 0 }, policy);
+  assertEquals(bench.acquire().backend.address.port, 2);
+  assertEquals(told, ["all 2", "pick"]);
+});
+
+Deno.test("Pool: tells of room where there was none, and of no other", () => {
+  let rooms = 0;
+  using bench = new Bench(1, {
+    backends: [backendSettings(1, { max: 2 }), backendSettings(2)],
+    onRoom: () => void rooms++,
+  });
+  bench.counted(0, 1000);
+  const [first, second, other] = [bench.acquire(), bench.acquire(), bench.acquire()];
+  other[Symbol.dispose]();
+  assertEquals([other.backend.address.port, rooms], [2, 0]);
+  first[Symbol.dispose]();
+  second[Symbol.dispose]();
+  assertEquals(rooms, 1);
+});
+
+Deno.test("Pool.reconcile: one whose last connection ends while others are told of it is gone once", () => {
+  let held: Lease | null = null;
+  const gone: string[] = [];
+  using bench = new Bench(1, {
+    onState: ({ state }) => {
+      if (state === "draining") held?.[Symbol.dispose]();
+    },
+    onGone: ({ name }) => void gone.push(name),
+  });
+  bench.countedOne(1, 0);
+  held = bench.acquire();
+  bench.pool.reconcile([backendSettings(2)]);
+  bench.countedOne(2, 0);
+  assertEquals(gone, ["127.0.0.1:1"]);
+});
+
+Deno.test("Pool: those of which nothing was known are taken on trust in one step, and each told of once", () => {
+  const ready: number[] = [];
+  const bench: Bench = new Bench(3, {
+    onState: () => void ready.push(bench.pool.readyCount),
+  });
+  bench.pool.trustUnknown();
+  bench.pool.trustUnknown();
+  assertEquals(ready, [3, 3, 3]);
+});

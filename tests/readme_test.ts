@@ -1,8 +1,10 @@
 /** README.md against the code that it describes. */
 import { accessFieldsTable } from "../lib/access_line.ts";
-import { backendSettingsTable, optionsTable, policiesTable } from "../lib/cli.ts";
+import { METRICS, metricsTable } from "../lib/admin/metric_list.ts";
+import { backendSettingsTable, optionsTable, policiesTable, switchesTable } from "../lib/cli.ts";
 import { endingsTable } from "../lib/ending.ts";
-import { assertEquals } from "./support/assert.ts";
+import { assert, assertEquals } from "./support/assert.ts";
+import { has } from "./support/programs.ts";
 import { codeBlockUnder, NO_README, readReadme, tableOf } from "./support/readme.ts";
 
 const readme = readReadme();
@@ -13,6 +15,12 @@ Deno.test(`README: its table of options is that of optionsTable()${skipped}`, {
 }, () => {
   // Cell by cell, because the formatter of Markdown pads the cells.
   assertEquals(tableOf(readme ?? "", "Option"), tableOf(optionsTable(), "Option"));
+});
+
+Deno.test(`README: its table of switches is that of switchesTable()${skipped}`, {
+  ignore: readme === null,
+}, () => {
+  assertEquals(tableOf(readme ?? "", "Switch"), tableOf(switchesTable(), "Switch"));
 });
 
 Deno.test(`README: its table of settings of servers is that of backendSettingsTable()${skipped}`, {
@@ -46,4 +54,43 @@ Deno.test(`README: its line of the access log has the fields of a real one${skip
   const names = [...line.replace(/"[^"]*"/, "").matchAll(/ (\w+)=/g)].map(([, name]) => name);
   const rows = tableOf(accessFieldsTable(), "Field").slice(2);
   assertEquals(names, rows.map(([name = ""]) => name.replaceAll("`", "")));
+});
+
+Deno.test(`README: its table of metrics is that of metricsTable()${skipped}`, {
+  ignore: readme === null,
+}, () => {
+  assertEquals(tableOf(readme ?? "", "Metric"), tableOf(metricsTable(), "Metric"));
+});
+
+Deno.test(`README: its examples of queries name metrics that there are${skipped}`, {
+  ignore: readme === null,
+}, () => {
+  const queries = codeBlockUnder(readme ?? "", "Metrics");
+  const names = queries.flatMap((query) => query.match(/loadbalancer_\w+/g) ?? []);
+  assert(names.length >= queries.length, "a query names no metric");
+  const known = METRICS.flatMap(({ name, type }) =>
+    type === "histogram" ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name]
+  );
+  assertEquals(names.filter((name) => !known.includes(name)), []);
+});
+
+const noPromtool = has("promtool") ? "" : " (skipped: there is no promtool)";
+Deno.test(`README: its examples of queries are understood by promtool${skipped || noPromtool}`, {
+  ignore: readme === null || noPromtool !== "",
+}, async () => {
+  const rules = codeBlockUnder(readme ?? "", "Metrics")
+    .map((expr, at) => ({ record: `query_${at}`, expr }));
+  const file = await Deno.makeTempFile({ suffix: ".yaml" });
+  try {
+    // JSON is YAML.
+    await Deno.writeTextFile(file, JSON.stringify({ groups: [{ name: "readme", rules }] }));
+    const { code, stderr } = await new Deno.Command("promtool", {
+      args: ["check", "rules", file],
+      stdout: "null",
+      stderr: "piped",
+    }).output();
+    assertEquals([code, new TextDecoder().decode(stderr)], [0, ""]);
+  } finally {
+    await Deno.remove(file);
+  }
 });

@@ -457,3 +457,89 @@ function failureIn(answer: Answer): string {
   if (answer instanceof BalancerError) return answer.state;
   return answer instanceof Error ? String(answer) : "";
 }
+
+Deno.test("Resolver.add: waits for those that are new, and leaves the others alone", async () => {
+  const bench = new Bench({ names: ["a"] });
+  await bench.resolver.start();
+  bench.answers["b"] = "hangs";
+  let added = false;
+  bench.resolver.add(["a", "b", "b"]).then(() => added = true);
+  await bench.clock.advance(1000);
+  assertEquals([bench.lookups, added], [["0: a", "0: b"], false]);
+  await bench.answer("b", "10.0.0.2");
+  assertEquals([bench.news.at(-1), added], ["1000: b = 10.0.0.2", true]);
+  bench.answers["b"] = "10.0.0.3";
+  await bench.clock.advance(30_000);
+  assertEquals(bench.news.at(-1), "31000: b = 10.0.0.3", "it is looked up again like all");
+  bench.resolver[Symbol.dispose]();
+});
+
+Deno.test("Resolver.add: a system without an answer holds it up for a bounded time", async () => {
+  const bench = new Bench({ names: [] });
+  await bench.resolver.start();
+  bench.answers["b"] = "hangs";
+  let added = false;
+  bench.resolver.add(["b"]).then(() => added = true);
+  await bench.clock.advance(START_MS_MAX - 1);
+  assertEquals(added, false);
+  await bench.clock.advance(1);
+  assertEquals([added, bench.news.length], [true, 1]);
+  bench.resolver[Symbol.dispose]();
+});
+
+Deno.test("Resolver.add: before the start it looks nothing up, after the end neither", async () => {
+  const bench = new Bench({ names: [] });
+  await bench.resolver.add(["b"]);
+  assertEquals(bench.lookups, []);
+  await bench.resolver.start();
+  assertEquals(bench.lookups, ["0: b"]);
+  bench.resolver[Symbol.dispose]();
+  await bench.resolver.add(["c"]);
+  assertEquals([bench.lookups, bench.clock.pending], [["0: b"], 0]);
+});
+
+Deno.test("Resolver.dispose: ends the waiting for names that were added", async () => {
+  const bench = new Bench({ names: [] });
+  await bench.resolver.start();
+  bench.answers["b"] = "hangs";
+  const added = bench.resolver.add(["b"]);
+  bench.resolver[Symbol.dispose]();
+  await added;
+  assertEquals(bench.clock.pending, 0);
+  await bench.answer("b", "10.0.0.2");
+  assertEquals(bench.news, []);
+});
+
+Deno.test("Resolver.keep: the others are looked up no more, and nothing is told of them", async () => {
+  const bench = new Bench({ names: ["a", "b", "c"] });
+  bench.answers["c"] = "hangs";
+  bench.resolver.start();
+  await bench.clock.advance(1);
+  bench.resolver.keep(["a"], { intervalMs: 30_000 });
+  await bench.answer("c", "10.0.0.9");
+  await bench.clock.advance(30_000);
+  assertEquals(bench.lookups, ["0: a", "0: b", "0: c", "30000: a"]);
+  assertEquals(bench.news, ["0: a = 10.0.0.1", "0: b = 10.0.0.1"]);
+  bench.resolver[Symbol.dispose]();
+});
+
+Deno.test("Resolver.keep: a shorter interval does not wait for the end of a longer one", async () => {
+  const bench = new Bench();
+  await bench.resolver.start();
+  await bench.clock.advance(1000);
+  bench.resolver.keep(["a"], { intervalMs: 5000 });
+  await bench.clock.advance(10_000);
+  assertEquals(bench.lookups, ["0: a", "6000: a", "11000: a"]);
+  bench.resolver[Symbol.dispose]();
+});
+
+Deno.test("Resolver.keep: another interval overtakes no lookup under way", async () => {
+  const bench = new Bench();
+  bench.answers["a"] = "hangs";
+  bench.resolver.start();
+  await bench.clock.advance(100);
+  bench.resolver.keep(["a"], { intervalMs: 1000 });
+  await bench.clock.advance(3000);
+  assertEquals([bench.lookups, bench.overlaps], [["0: a"], []]);
+  bench.resolver[Symbol.dispose]();
+});

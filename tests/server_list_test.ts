@@ -86,3 +86,80 @@ Deno.test("ServerList: it never changes what it was given", () => {
   assertEquals(list.backends.length, 1);
   assertEquals(servers, [parseBackend("web.test:80,max=7")]);
 });
+
+/** The backends, each with its weight. */
+function weights(list: ServerList): string[] {
+  return list.backends.map(({ address, weight }) => `${address.hostname} ${weight}`);
+}
+
+Deno.test("ServerList.replace: addresses that are known stay known, what was set by hand does not", () => {
+  const list = serverList(["web.test:80", "1234"]);
+  list.resolved("web.test", ["10.0.0.1"]);
+  list.setWeight("web.test:80", 7);
+  list.setWeight("127.0.0.1:1234", 8);
+  list.replace(["web.test:81,weight=2", "1234"].map(parseBackend), LISTEN);
+  assertEquals(weights(list), ["10.0.0.1 2", "127.0.0.1 1"]);
+  list.replace(["1234"].map(parseBackend), LISTEN);
+  list.replace(["web.test:81"].map(parseBackend), LISTEN);
+  assertEquals(weights(list), [], "names that were not needed are forgotten");
+});
+
+Deno.test("ServerList.replace: what is steered stays so, but one that went and came is not", () => {
+  const list = serverList(["1234", "5678"]);
+  const steered = { to: "draining", reason: "drained by hand" } as const;
+  list.steer("127.0.0.1:1234", steered);
+  list.replace(["5678", "1234,weight=3"].map(parseBackend), LISTEN);
+  assertEquals(list.backends.map((each) => each.steered?.to), [undefined, "draining"]);
+  list.replace(["5678"].map(parseBackend), LISTEN);
+  list.replace(["1234"].map(parseBackend), LISTEN);
+  assertEquals(list.backends.map((each) => each.steered), [undefined]);
+});
+
+Deno.test("ServerList.replace: another address of the balancer itself is none of its servers", () => {
+  const list = serverList(["web.test:8080"]);
+  list.resolved("web.test", ["127.0.0.1", "10.0.0.1"]);
+  list.replace(list.servers, { hostname: "10.0.0.1", port: 8080 });
+  assertEquals(addressesOf(list), ["127.0.0.1:8080"]);
+});
+
+Deno.test("ServerList: a server that is added stands behind the others, one that is removed is gone", () => {
+  const list = serverList(["1234", "5678"]);
+  list.add(parseBackend("web.test:80"));
+  list.resolved("web.test", ["10.0.0.1"]);
+  list.remove("127.0.0.1:1234");
+  list.remove("127.0.0.1:99");
+  assertEquals(addressesOf(list), ["127.0.0.1:5678", "10.0.0.1:80"]);
+  assertEquals(list.names, ["web.test"]);
+});
+
+Deno.test("ServerList.setWeight: a name's weight is that of all its addresses, those to come too", () => {
+  const list = serverList(["web.test:80"]);
+  list.resolved("web.test", ["10.0.0.1", "10.0.0.2"]);
+  list.setWeight("10.0.0.2:80", 5);
+  assertEquals(weights(list), ["10.0.0.1 1", "10.0.0.2 5"]);
+  list.resolved("web.test", ["10.0.0.2", "10.0.0.3"]);
+  assertEquals(weights(list), ["10.0.0.2 5", "10.0.0.3 1"], "it survives a lookup");
+  list.setWeight("web.test:80", 9);
+  list.resolved("web.test", ["10.0.0.2", "10.0.0.4"]);
+  assertEquals(weights(list), ["10.0.0.2 9", "10.0.0.4 9"]);
+});
+
+Deno.test("ServerList.steer: an address that a name resolves to later is steered with it", () => {
+  const list = serverList(["web.test:80"]);
+  list.steer("web.test:80", { to: "disabled", reason: "disabled by hand" });
+  list.resolved("web.test", ["10.0.0.1"]);
+  assertEquals(list.backends.map((each) => each.steered?.to), ["disabled"]);
+  list.steer("web.test:80", null);
+  assertEquals(list.backends.map((each) => each.steered), [undefined]);
+});
+
+Deno.test("ServerList: finds backends by their server, and servers by their backend", () => {
+  const list = serverList(["1234", "web.test:80"]);
+  assertEquals(list.backendNames("web.test:80"), []);
+  list.resolved("web.test", ["10.0.0.1", "10.0.0.2"]);
+  assertEquals(list.backendNames("web.test:80"), ["10.0.0.1:80", "10.0.0.2:80"]);
+  assertEquals(list.backendNames("10.0.0.1:80"), null);
+  assertEquals(list.serverOf("10.0.0.2:80"), "web.test:80");
+  assertEquals(list.serverOf("127.0.0.1:1234"), "127.0.0.1:1234");
+  assertEquals(list.serverOf("10.0.0.3:80"), null);
+});

@@ -168,3 +168,13 @@ for (const name of NAMES) {
     }
   });
 }
+
+Deno.test("SlowStart.set: a ramp under way ends as it began, the next goes by the new time", () => {
+  const subject = begun(10_000);
+  subject.set(2000);
+  assertAbout(subject.fraction(6000), 0.55);
+  assertEquals([subject.ramping(10_999), subject.ramping(11_000)], [true, false]);
+  subject.begin(20_000);
+  assertAbout(subject.fraction(21_000), 0.55);
+  assertEquals(subject.ramping(22_000), false);
+});

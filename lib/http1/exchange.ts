@@ -370,7 +370,7 @@ export class Exchange implements Expiring, BodyObserver {
       body,
       cookie: this.#cookie,
       mayCompress: this.#zlib !== null,
-      mayKeep: this.#sent && !this.#session.draining,
+      mayKeep: this.#sent && !this.#session.endsNext,
     });
     const { date } = this.#options;
     const forwarded = forwardedResponse(head, { framing, connection, date });

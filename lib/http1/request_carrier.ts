@@ -16,7 +16,6 @@ import { Dialer } from "../dial.ts";
 import { ENDING, type Ending } from "../ending.ts";
 import type { Lease } from "../lease.ts";
 import { Lingering } from "../lingering.ts";
-import { log } from "../log.ts";
 import { Roster } from "../roster.ts";
 import { WaitingQueue } from "../waiting_queue.ts";
 import { BackendConnection } from "./backend_connection.ts";
@@ -48,7 +47,12 @@ export class RequestCarrier implements Carrier {
   #sticky: Sticky | null = null;
   #zlib: Zlib | null = null;
   #turnedAway = 0;
-  #draining: PromiseWithResolvers<void> | null = null;
+  #opened = 0;
+  #stale = 0;
+  #draining = false;
+  /** Resolves when everything is closed; null: nobody has asked for the end. */
+  #ending: Promise<void> | null = null;
+  readonly #empty = Promise.withResolvers<void>();
 
   /** Requests wait until {@linkcode open}. */
   constructor(options: CarrierOptions) {
@@ -101,13 +105,28 @@ export class RequestCarrier implements Carrier {
     };
   }
 
+  /** How many clients are not closed yet. */
+  get left(): number {
+    return this.#sessions.size + this.#lingering.size;
+  }
+
   /** How many requests and clients are where right now. */
   snapshot(): CarrierSnapshot {
     return {
+      clients: this.#sessions.size + this.#lingering.size,
       carried: this.#carried.size,
       waiting: this.#queue.length,
       lingering: this.#lingering.size,
       turnedAway: this.#turnedAway,
+      http: {
+        idle: this.#idle.size,
+        opened: this.#opened,
+        reused: this.#idle.reused,
+        stale: this.#stale,
+        lost: this.#idle.lost,
+        retries: this.#retries.taken,
+        retriesRefused: this.#retries.refused,
+      },
     };
   }
 
@@ -121,13 +140,16 @@ export class RequestCarrier implements Carrier {
     }
     this.#sessions.add(session);
     session.run();
-    if (this.#draining !== null) session.drain();
+    if (this.#draining) session.drain();
   }
 
   /** From now on requests are carried, those first that have come by now. */
   async open(): Promise<void> {
-    const { sticky, stickyKey, compress } = this.#options.config;
-    if (sticky !== null) this.#sticky = await makeSticky(sticky, stickyKey);
+    const { randomKey, config: { sticky, stickyKey, compress } } = this.#options;
+    if (sticky !== null) {
+      const key = stickyKey === null ? randomKey : new TextEncoder().encode(stickyKey);
+      this.#sticky = await Sticky.create({ name: sticky, key });
+    }
     if (compress === "on") this.#zlib = await loadZlib();
     this.#bridges.open();
   }
@@ -142,28 +164,40 @@ export class RequestCarrier implements Carrier {
     this.#idle.drop(backend);
   }
 
+  /**
+   * Each client is told with its next answer that it is the last; one that does not ask again goes when
+   * its time is over. Resolves when all clients are closed.
+   */
+  retire(): Promise<void> {
+    for (const session of this.#sessions) session.retire();
+    return this.#end();
+  }
+
   /** Takes no further requests than those under way. Resolves when all clients are closed. */
-  async drain(): Promise<void> {
-    const draining = this.#draining = Promise.withResolvers<void>();
-    if (this.#sessions.size > 0) {
-      log.info("Draining: {left} clients left", { left: this.#sessions.size });
-    }
+  drain(): Promise<void> {
+    this.#draining = true;
     for (const session of this.#sessions) session.drain();
-    if (this.#sessions.size > 0) await draining.promise;
-    this.#queue.close();
-    await this.#bridges.settled();
-    await this.#lingering.settled();
-    this.#idle[Symbol.dispose]();
+    return this.#end();
   }
 
   /** Closes all that are still there. */
   cut(): void {
-    const left = this.#sessions.size + this.#lingering.size;
-    if (left > 0) log.warning("Closing {left} clients that are not finished", { left });
     for (const request of this.#queue.drop()) request.settle("cut", ENDING.drainTimeout);
     for (const { passage } of this.#carried) passage.end(ENDING.drainTimeout);
     this.#options.deadlines.expireAll();
     for (const session of this.#sessions) session[Symbol.dispose]();
+  }
+
+  #end(): Promise<void> {
+    return this.#ending ??= this.#settle();
+  }
+
+  async #settle(): Promise<void> {
+    if (this.#sessions.size > 0) await this.#empty.promise;
+    this.#queue.close();
+    await this.#bridges.settled();
+    await this.#lingering.settled();
+    this.#idle[Symbol.dispose]();
   }
 
   #take(request: ClientRequest): void {
@@ -208,7 +242,7 @@ export class RequestCarrier implements Carrier {
   #leave(session: Session, lastBytes: Uint8Array): void {
     this.#sessions.delete(session);
     this.#lingering.close(session, lastBytes);
-    if (this.#sessions.size === 0) this.#draining?.resolve();
+    if (this.#sessions.size === 0 && this.#ending !== null) this.#empty.resolve();
   }
 
   async #carry(request: ClientRequest, first: Lease | null): Promise<void> {
@@ -262,6 +296,7 @@ export class RequestCarrier implements Carrier {
       // A connection that the backend gave up while it was idle is no failure of the backend.
       const isStale = kept !== null && end === "unanswered";
       if (!isStale) return this.#judge(request, { lease, exchange, end });
+      this.#stale++;
       if (!request.isRepeatable) {
         request.settle(502, ENDING.unanswered);
         return "settled";
@@ -273,6 +308,7 @@ export class RequestCarrier implements Carrier {
   async #connect(backend: Backend): Promise<BackendConnection> {
     const conn = await this.#dialer.dial(backend);
     conn.setNoDelay(true);
+    this.#opened++;
     return new BackendConnection(conn, this.#options.buffers);
   }
 
@@ -345,8 +381,4 @@ export class RequestCarrier implements Carrier {
     }
     return "settled";
   }
-}
-
-function makeSticky(name: string, key: string | null): Promise<Sticky> {
-  return Sticky.create(key === null ? { name } : { name, key: new TextEncoder().encode(key) });
 }

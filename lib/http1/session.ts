@@ -71,7 +71,8 @@ export class Session implements Departing, Member {
   #phase: Phase = "idle";
   #sinceMs: number;
   #asked = false;
-  #lastRequests = false;
+  #draining = false;
+  #retiring = false;
   #closed = false;
 
   /** Takes over the connection. */
@@ -124,7 +125,7 @@ export class Session implements Departing, Member {
         this.#options.onRequest(request);
         const settlement = await request.settled;
         this.#options.onSettled(request);
-        if (settlement === "keep" && !this.#lastRequests) continue;
+        if (settlement === "keep" && !this.#draining) continue;
         if (settlement === "cut") this[Symbol.dispose]();
         if (typeof settlement === "number") last = errorAnswer(settlement, this.#options.date);
         break;
@@ -137,13 +138,21 @@ export class Session implements Departing, Member {
 
   /** Takes no further request: an idle session ends at once, another after its answer. */
   drain(): void {
-    this.#lastRequests = true;
+    this.#draining = true;
     if (this.idle) this.#leave(NOTHING);
   }
 
-  /** Is the request under way to be the last? */
-  get draining(): boolean {
-    return this.#lastRequests;
+  /**
+   * Lets the client know with an answer that it is the last one (RFC 9112, 9.6): the next, or that to
+   * the last request that has come by then. Until then nothing changes, so no request is lost.
+   */
+  retire(): void {
+    this.#retiring = true;
+  }
+
+  /** Is the answer under way to be the last? */
+  get endsNext(): boolean {
+    return this.#draining || (this.#retiring && this.reader.held === 0);
   }
 
   /** When it is given up, unless a request is under way. */

@@ -7,6 +7,8 @@ import { parseWholeNumber } from "../whole_number.ts";
 
 /** Proxies whose X-Forwarded headers are believed. */
 export interface Trusted {
+  /** The list as it was typed. */
+  readonly text: string;
   /** Is that address one of them? A text that is no address is not. */
   isTrusted(ip: string): boolean;
 }
@@ -47,6 +49,7 @@ const IPV4_MASK = 0xffff_ffffn;
 export function parseTrusted(text: string): Trusted {
   const blocks = text.split(",").flatMap((each) => (WORDS.get(each) ?? [each]).map(parseBlock));
   return {
+    text,
     isTrusted(client): boolean {
       const ip = readIp(client);
       if (ip === null) return false;

@@ -10,12 +10,17 @@ const DECODER = new TextDecoder();
 /** The compiled balancer under test; undefined where it is run from its sources. */
 export const BINARY: string | undefined = Deno.env.get("LOADBALANCER_BINARY");
 
+/** How the program is run as users do, before its own arguments. */
+export const MAIN_COMMAND: readonly string[] = commandWith(["--allow-net"]);
+
 /** How to start it. */
 export interface ProcessOptions {
   /** A shell command that runs before it in the same process, such as `ulimit -n 64`. */
   readonly before?: string;
   /** Permissions; the default is what the README says. */
   readonly permissions?: readonly string[];
+  /** What it reads from standard input, to its end; by default nothing. */
+  readonly stdin?: string;
 }
 
 /** What a process left behind. */
@@ -39,16 +44,16 @@ export class BalancerProcess implements AsyncDisposable {
 
   /** Starts it. */
   constructor(args: readonly string[], options: ProcessOptions = {}) {
-    const { before = "true", permissions = ["--allow-net"] } = options;
-    const fromSources = [Deno.execPath(), "run", "--no-prompt", ...permissions, MAIN];
-    const command = [...(BINARY === undefined ? fromSources : [BINARY]), ...args];
+    const { before = "true", permissions = ["--allow-net"], stdin = "" } = options;
+    const command = [...commandWith(permissions), ...args];
     this.#child = new Deno.Command("sh", {
       args: ["-c", `${before}; exec "$@"`, "sh", ...command],
-      stdin: "null",
+      stdin: "piped",
       stdout: "piped",
       stderr: "piped",
     }).spawn();
     this.#read = Promise.all([
+      write(this.#child.stdin, stdin),
       collect(this.#child.stdout, (text) => this.stdout += text),
       collect(this.#child.stderr, (text) => this.stderr += text),
     ]);
@@ -62,6 +67,13 @@ export class BalancerProcess implements AsyncDisposable {
   /** The port it says it listens on; waits until it says so. */
   async port(): Promise<number> {
     const pattern = /Listening on [^ ]*:(\d+): /;
+    await this.says(pattern);
+    return Number(pattern.exec(this.stderr)?.[1]);
+  }
+
+  /** The port it says it is looked at and steered by; waits until it says so. */
+  async adminPort(): Promise<number> {
+    const pattern = /Admin port: http:\/\/[^ ]*:(\d+)\//;
     await this.says(pattern);
     return Number(pattern.exec(this.stderr)?.[1]);
   }
@@ -92,6 +104,23 @@ export class BalancerProcess implements AsyncDisposable {
     }
     await this.end();
   }
+}
+
+async function write(stream: WritableStream<Uint8Array>, text: string): Promise<void> {
+  const writer = stream.getWriter();
+  try {
+    await writer.write(new TextEncoder().encode(text));
+    await writer.close();
+  } catch (error) {
+    // It ended without reading all of it.
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
+}
+
+/** How the program is run with these permissions; a compiled one has its own. */
+function commandWith(permissions: readonly string[]): string[] {
+  if (BINARY !== undefined) return [BINARY];
+  return [Deno.execPath(), "run", "--no-prompt", ...permissions, MAIN];
 }
 
 async function collect(

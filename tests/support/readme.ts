@@ -23,6 +23,14 @@ export function codeBlockUnder(markdown: string, heading: string): string[] {
   return lines.slice(open + 1, close);
 }
 
+/** The lines of all fenced code blocks in a section, up to the next heading of its kind. */
+export function codeBlocksIn(markdown: string, heading: string): string[] {
+  const section = markdown.split(/^## /m).find((each) => each.split("\n")[0] === heading) ?? "";
+  const blocks = [...section.matchAll(/^```\w*\n(?<lines>[\s\S]*?)^```$/gm)];
+  if (blocks.length === 0) throw new RangeError(`README.md: no code block in "${heading}"`);
+  return blocks.flatMap((block) => (block.groups?.["lines"] ?? "").trimEnd().split("\n"));
+}
+
 /**
  * The table whose first row begins with that cell: the cells of its rows, without the row of
  * dashes. Blanks around a cell do not count, because the formatter sets them.

@@ -1,0 +1,120 @@
+/**
+ * The carriers: the one that takes new clients in, and those before it, each of which carries what it
+ * has to its end under the settings that it began with. The balancer owns them.
+ *
+ * Invariants: a former carrier takes nobody in and is let go when its last client is; none is let go
+ * before, so there are never more of them than clients; counts since the start outlive the carriers.
+ */
+import type { Backend } from "./backend.ts";
+import { type Carrier, type CarrierSnapshot, sumOf } from "./carrier.ts";
+import type { Clock } from "./clock.ts";
+import { log } from "./log.ts";
+
+/** How often it is logged who is left, in milliseconds. */
+export const LEFT_LOG_MS = 5000;
+
+/** How to see everybody out. */
+export interface DrainOptions {
+  /** How long they may take, in milliseconds; then they are closed. */
+  readonly timeoutMs: number;
+  /** The source of time. */
+  readonly clock: Clock;
+}
+
+/** All carriers of a balancer. */
+export class Carriers {
+  #current: Carrier;
+  readonly #former = new Set<Carrier>();
+  /** What those counted that are gone. */
+  #gone: CarrierSnapshot | null = null;
+
+  /** Begins with that one. */
+  constructor(first: Carrier) {
+    this.#current = first;
+  }
+
+  /** How many clients are not closed yet. */
+  get left(): number {
+    return this.#all.reduce((sum, { left }) => sum + left, 0);
+  }
+
+  /** How many clients are where right now, in all carriers. */
+  snapshot(): CarrierSnapshot {
+    const snapshots = this.#all.map((carrier) => carrier.snapshot());
+    return sumOf(this.#gone === null ? snapshots : [this.#gone, ...snapshots]);
+  }
+
+  /** Takes in a new connection, which is the current carrier's from now on. */
+  receive(conn: Deno.TcpConn): void {
+    this.#current.receive(conn);
+  }
+
+  /** From now on clients are carried. */
+  open(): Promise<void> {
+    return this.#current.open();
+  }
+
+  /** Gives new clients to another carrier, which is open. Those before it go on where they are. */
+  replace(next: Carrier): void {
+    const former = this.#current;
+    this.#current = next;
+    this.#former.add(former);
+    this.#letGo(former);
+  }
+
+  /** Looks who of those that wait can go on, those who came first before the others. */
+  admit(): void {
+    for (const carrier of this.#all) carrier.admit();
+  }
+
+  /** There is room for one more client. A carrier sees to its own; others cannot know of it. */
+  roomCame(): void {
+    if (this.#former.size > 0) this.admit();
+  }
+
+  /** A backend is not to be sent anything for now: no connection to it is kept for later. */
+  dropIdle(backend: Backend): void {
+    for (const carrier of this.#all) carrier.dropIdle(backend);
+  }
+
+  /** Takes nobody in any more. Resolves when all that came in are closed. */
+  async drain({ timeoutMs, clock }: DrainOptions): Promise<void> {
+    const endsMs = clock.now() + timeoutMs;
+    const cancelCut = clock.after(timeoutMs, () => this.cut());
+    let cancelLog = (): void => {};
+    const tell = (): void => {
+      const seconds = Math.ceil((endsMs - clock.now()) / 1000);
+      const { left } = this;
+      if (left === 0 || seconds <= 0) return;
+      log.info("Draining: {left} clients left, {seconds}s until they are closed", {
+        left,
+        seconds,
+      });
+      cancelLog = clock.after(LEFT_LOG_MS, tell);
+    };
+    tell();
+    await Promise.all(this.#all.map((carrier) => carrier.drain()));
+    cancelLog();
+    cancelCut();
+  }
+
+  /** Closes all that are still there. */
+  cut(): void {
+    const { left } = this;
+    if (left > 0) log.warning("Closing {left} clients that are not finished", { left });
+    for (const carrier of this.#all) carrier.cut();
+  }
+
+  /** The oldest first. */
+  get #all(): readonly Carrier[] {
+    return [...this.#former, this.#current];
+  }
+
+  /** Lets a carrier go when it is empty. Never rejects. */
+  async #letGo(former: Carrier): Promise<void> {
+    await former.retire();
+    const left = former.snapshot();
+    this.#gone = this.#gone === null ? left : sumOf([this.#gone, left]);
+    this.#former.delete(former);
+  }
+}

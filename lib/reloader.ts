@@ -1,0 +1,75 @@
+/**
+ * Loads the configuration again and has the running balancer take it over. The program owns it; SIGHUP
+ * and the admin port ask it.
+ */
+import type { Balancer } from "./balancer.ts";
+import { type Config, ConfigError } from "./config.ts";
+import { BalancerError, SteeringError } from "./errors.ts";
+import { log } from "./log.ts";
+
+/** What a reloader works with. */
+export interface ReloaderOptions {
+  /** Reads the configuration anew. Rejects with a {@linkcode ConfigError} or a `BalancerError`. */
+  readonly load: () => Promise<Config>;
+  /** Who takes it over. */
+  readonly balancer: Pick<Balancer, "reload">;
+  /** Called with what is in force from now on. */
+  readonly onReload: (config: Config) => void;
+}
+
+/** Loads the configuration when asked. */
+export class Reloader {
+  readonly #options: ReloaderOptions;
+  /** The reload that is to begin when the one under way is over; all that ask meanwhile share it. */
+  #next: Promise<void> | null = null;
+  #last: Promise<void> = Promise.resolve();
+
+  /** Does nothing before it is asked. */
+  constructor(options: ReloaderOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Reads the configuration and puts it in force. One reload at a time: whoever asks during one waits
+   * for its end and then shares the next.
+   * @throws {ConfigError} the configuration is bad; nothing was changed.
+   * @throws {BalancerError} it cannot be read, or its address not be opened; nothing was changed.
+   * @throws {SteeringError} the balancer is being stopped.
+   */
+  reload(): Promise<void> {
+    return this.#next ??= this.#reloadNext();
+  }
+
+  /** The same for whom nobody answers: what went wrong is logged. Never rejects. */
+  async reloadAndLog(): Promise<void> {
+    try {
+      await this.reload();
+    } catch (error) {
+      if (isExpected(error)) {
+        log.error("Not reloaded, nothing has changed: {message}", { message: error.message });
+      } else {
+        log.error("A defect of this program: {error}", { error: String(error) });
+      }
+    }
+  }
+
+  async #reloadNext(): Promise<void> {
+    await this.#last;
+    this.#next = null;
+    const reloading = this.#reload();
+    this.#last = reloading.catch(() => {}); // Whoever asked for it is told.
+    await reloading;
+  }
+
+  async #reload(): Promise<void> {
+    const { load, balancer, onReload } = this.#options;
+    const config = await load();
+    await balancer.reload(config);
+    onReload(config);
+  }
+}
+
+function isExpected(error: unknown): error is Error {
+  return error instanceof ConfigError || error instanceof BalancerError ||
+    error instanceof SteeringError;
+}

@@ -1,0 +1,57 @@
+import { type Column, cut, tableLines } from "../lib/table.ts";
+import { assert, assertEquals } from "./support/assert.ts";
+
+const COLUMNS: readonly Column[] = [
+  { head: "SERVER", cells: ["a:1", "longer:22"] },
+  { head: "NOW", cells: ["7", "1234"], align: "right", rank: 1 },
+  { head: "UP", cells: ["1 B", "2 B"], align: "right", rank: 2 },
+  { head: "WHY", cells: ["it is what it is and more", ""], flexible: true },
+];
+
+Deno.test("tableLines: aligns columns, numbers to the right, without blanks at the end", () => {
+  assertEquals(tableLines(COLUMNS, null), [
+    "SERVER      NOW   UP  WHY",
+    "a:1           7  1 B  it is what it is and more",
+    "longer:22  1234  2 B",
+  ]);
+});
+
+Deno.test("tableLines: without rows there is the head alone", () => {
+  assertEquals(tableLines([{ head: "A", cells: [] }, { head: "B", cells: [] }], 80), ["A  B"]);
+});
+
+Deno.test("tableLines: where there is no room, the last column is cut, then columns go by rank", () => {
+  assertEquals(tableLines(COLUMNS, 42), [
+    "SERVER      NOW   UP  WHY",
+    "a:1           7  1 B  it is what it is an…",
+    "longer:22  1234  2 B",
+  ]);
+  assertEquals(tableLines(COLUMNS, 34)[1], "a:1           7  it is what it is…");
+  assertEquals(tableLines(COLUMNS, 27)[1], "a:1        it is what it i…");
+});
+
+Deno.test("tableLines: no line is longer than the width, whatever that is", () => {
+  for (let width = 0; width < 60; width++) {
+    for (const line of tableLines(COLUMNS, width)) {
+      assert([...line].length <= width, `${width}: ${line}`);
+    }
+  }
+});
+
+Deno.test("tableLines: paint takes no room, and the head is not painted", () => {
+  const paint = (): readonly [string, string] => ["<", ">"];
+  const columns: readonly Column[] = [
+    { head: "STATE", cells: ["up"], paint },
+    { head: "N", cells: ["1"], align: "right" },
+  ];
+  assertEquals(tableLines(columns, 8), ["STATE  N", "<up   >  1"]);
+});
+
+Deno.test("cut: leaves what fits, and marks what does not", () => {
+  assertEquals([cut("text", 4), cut("text", 3), cut("text", 1), cut("text", 0)], [
+    "text",
+    "te…",
+    "…",
+    "",
+  ]);
+});
