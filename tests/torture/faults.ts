@@ -34,8 +34,7 @@ interface Front {
 
 /** Runs it. */
 export async function faults(options: ScenarioOptions): Promise<readonly Finding[]> {
-  const { random, seconds, progress } = options;
-  await using stack = new globalThis.AsyncDisposableStack();
+  const { random, seconds, progress, stack } = options;
   const ledger = new Ledger();
   const origins = await startOrigins(ORIGINS, { stack, ledger });
   const fronts: Front[] = [];

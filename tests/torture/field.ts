@@ -17,6 +17,11 @@ export async function startOrigins(
   return origins;
 }
 
+/** A stack that may be disposed of sooner than the one that it stands on. */
+export function innerStack(outer: AsyncDisposableStack): AsyncDisposableStack {
+  return outer.use(new globalThis.AsyncDisposableStack());
+}
+
 /** As the balancer's arguments name them. */
 export function serversOf(origins: readonly OriginProcess[]): string[] {
   return origins.map(({ name }) => name);

@@ -6,7 +6,7 @@
  */
 import { Random } from "../support/random.ts";
 import { type Attack, type AttackName, ATTACKS } from "./attacks.ts";
-import { pause, serversOf, startOrigins } from "./field.ts";
+import { innerStack, pause, serversOf, startOrigins } from "./field.ts";
 import { Load, quantile } from "./load.ts";
 import type { Finding, ScenarioOptions } from "./scenario.ts";
 import { Target } from "./target.ts";
@@ -41,9 +41,10 @@ export async function hostile(options: ScenarioOptions): Promise<readonly Findin
 
 async function attackAll(
   mode: "bridge" | "http",
-  { seconds, isShort, random, progress }: ScenarioOptions,
+  options: ScenarioOptions,
 ): Promise<Finding> {
-  await using stack = new globalThis.AsyncDisposableStack();
+  const { seconds, isShort, random, progress } = options;
+  await using stack = innerStack(options.stack);
   const servers = serversOf(await startOrigins(ORIGINS, { stack }));
   // In http mode N bounds requests, so a small one is enough, and idle clients go far beyond it.
   const modeArgs = mode === "http" ? ["--mode", mode, "-N64", "--head-timeout", "2s"] : [];

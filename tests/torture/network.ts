@@ -43,8 +43,9 @@ interface Front {
 }
 
 /** Runs it. */
-export async function network({ seconds, random }: ScenarioOptions): Promise<readonly Finding[]> {
-  await using stack = new globalThis.AsyncDisposableStack();
+export async function network(
+  { seconds, random, stack }: ScenarioOptions,
+): Promise<readonly Finding[]> {
   const hosts: Host[] = [];
   const origins: OriginProcess[] = [];
   for (let index = 1; index <= HOSTS; index++) {

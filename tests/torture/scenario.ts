@@ -10,6 +10,8 @@ export interface ScenarioOptions {
   readonly isShort: boolean;
   /** Its own seeded source of random numbers. */
   readonly random: Random;
+  /** What is disposed of when the scenario is over, or is interrupted. */
+  readonly stack: AsyncDisposableStack;
   /** Tells whoever waits what goes on. */
   readonly progress: (line: string) => void;
 }

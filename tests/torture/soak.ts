@@ -37,7 +37,7 @@ interface Soaked {
 
 /** Runs it. */
 export async function soak(options: ScenarioOptions): Promise<readonly Finding[]> {
-  await using stack = new globalThis.AsyncDisposableStack();
+  const { stack } = options;
   const origins = await startOrigins(ORIGINS, { stack });
   const soaked: Soaked[] = [];
   for (const mode of ["bridge", "http"]) {

@@ -1,5 +1,7 @@
 /** The balancer under torture: started as users start it, watched from outside. */
+import type { Status } from "../../lib/admin/status.ts";
 import { BalancerProcess } from "../support/balancer_process.ts";
+import { askOnce } from "../support/byte_client.ts";
 import { until } from "../support/until.ts";
 import { AskingConnection } from "./asking.ts";
 import { type VitalSigns, vitalSigns } from "./vital_signs.ts";
@@ -21,27 +23,34 @@ const PATIENCE_MS = 10_000;
 const SPARE_SOCKETS = 3;
 /** How long what is left over may take to end, in milliseconds: longer than any idle limit in use. */
 const SETTLE_MS = 25_000;
+const LOOK_EVERY_MS = 200;
 
 /** A running balancer. */
 export class Target implements AsyncDisposable {
   /** Where it listens. */
   readonly port: number;
+  readonly #adminPort: number;
   readonly #process: BalancerProcess;
 
-  private constructor(process: BalancerProcess, port: number) {
+  private constructor(
+    process: BalancerProcess,
+    { port, adminPort }: { readonly port: number; readonly adminPort: number },
+  ) {
     this.#process = process;
     this.port = port;
+    this.#adminPort = adminPort;
   }
 
   /** Starts one; it serves when this resolves. */
   static async start({ args, before = "true", flags = [] }: TargetOptions): Promise<Target> {
-    const process = new BalancerProcess(["0", ...args], {
+    const process = new BalancerProcess(["0", "--admin", "127.0.0.1:0", ...args], {
       before,
       permissions: ["--allow-net", ...flags],
     });
     const port = await process.port();
+    const adminPort = await process.adminPort();
     await process.says(/Serving: /);
-    return new Target(process, port);
+    return new Target(process, { port, adminPort });
   }
 
   /** Its process id. */
@@ -76,8 +85,8 @@ export class Target implements AsyncDisposable {
   }
 
   /**
-   * Is everything as it was before? A hundred requests in a row succeed, and the sockets are closed.
-   * Returns what is not, and how it stands in the end.
+   * Is everything as it was before? A hundred requests in a row succeed, the sockets are closed, and
+   * all counts are at zero. Returns what is not so, and how it stands in the end.
    */
   async recovers(before: VitalSigns): Promise<{ after: VitalSigns; broken: string[] }> {
     const broken: string[] = [];
@@ -88,17 +97,23 @@ export class Target implements AsyncDisposable {
       broken.push(`request ${turn + 1} of ${GOOD_IN_A_ROW} afterwards: ${JSON.stringify(outcome)}`);
       break;
     }
-    const allowed = before.sockets + SPARE_SOCKETS;
-    let after = await this.vitals();
     const deadline = performance.now() + SETTLE_MS;
-    while (after.sockets > allowed && performance.now() < deadline) {
-      await new Promise((resolve) => setTimeout(resolve, 200));
-      after = await this.vitals();
+    for (;;) {
+      const after = await this.vitals();
+      const left = leftOver(await this.status(), { before, after });
+      if (left.length === 0) return { after, broken };
+      if (performance.now() > deadline) return { after, broken: [...broken, ...left] };
+      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
     }
-    if (after.sockets > allowed) {
-      broken.push(`${after.sockets} sockets are open afterwards, ${before.sockets} before`);
-    }
-    return { after, broken };
+  }
+
+  /** How it says that it stands. */
+  async status(): Promise<Status> {
+    const host = `Host: 127.0.0.1:${this.#adminPort}`;
+    const request = `GET /status HTTP/1.1\r\n${host}\r\nConnection: close\r\n\r\n`;
+    const answer = await askOnce(this.#adminPort, request);
+    if (!answer.startsWith("HTTP/1.1 200 ")) throw new Error(`No status: ${answer}`);
+    return JSON.parse(answer.slice(answer.indexOf("\r\n\r\n")));
   }
 
   /** One good request over a connection of its own. */
@@ -126,4 +141,22 @@ export class Target implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#process[Symbol.asyncDispose]();
   }
+}
+
+/** What has not ended yet; empty: everything has. */
+function leftOver(
+  { clients, backends }: Status,
+  { before, after }: { readonly before: VitalSigns; readonly after: VitalSigns },
+): string[] {
+  const left: string[] = [];
+  for (const count of ["carried", "waiting", "lingering"] as const) {
+    if (clients[count] !== 0) left.push(`${clients[count]} clients are ${count} afterwards`);
+  }
+  for (const { name, inFlight } of backends) {
+    if (inFlight !== 0) left.push(`${name} has ${inFlight} in flight afterwards`);
+  }
+  if (after.sockets > before.sockets + SPARE_SOCKETS) {
+    left.push(`${after.sockets} sockets are open afterwards, ${before.sockets} before`);
+  }
+  return left;
 }

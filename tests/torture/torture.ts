@@ -6,10 +6,10 @@ import { describeMachine } from "../bench/machine.ts";
 import { Random } from "../support/random.ts";
 import { type Arguments, parseArguments, USAGE } from "./arguments.ts";
 import { findingsTable, type Report, reportText } from "./report.ts";
-import { type Finding, Skipped } from "./scenario.ts";
+import { type Finding, type Scenario, type ScenarioOptions, Skipped } from "./scenario.ts";
 import { SCENARIOS } from "./scenarios.ts";
 
-const EXIT = { ok: 0, broken: 1, usage: 2 } as const;
+const EXIT = { ok: 0, broken: 1, usage: 2, interrupted: 130 } as const;
 
 /** Runs the command; returns the exit code. */
 async function main(argv: readonly string[]): Promise<number> {
@@ -42,21 +42,51 @@ async function torture({ scenarios, seconds, seed, isShort }: Arguments): Promis
   const findings: Finding[] = [];
   const skipped: string[] = [];
   for (const scenario of scenarios) {
-    const { name, share, run } = scenario;
+    const { name, share } = scenario;
     const startedMs = performance.now();
     try {
-      // A seed of its own for each, so that one runs alike with and without the others.
-      const random = new Random(seed + 7919 * SCENARIOS.indexOf(scenario));
-      const attackSeconds = Math.max(1, seconds * share);
-      const tell = (line: string): void => progress(`${name}: ${line}`);
-      findings.push(...await run({ seconds: attackSeconds, isShort, random, progress: tell }));
+      findings.push(
+        ...await interruptible(scenario, {
+          seconds: Math.max(1, seconds * share),
+          isShort,
+          // A seed of its own for each, so that one runs alike with and without the others.
+          random: new Random(seed + 7919 * SCENARIOS.indexOf(scenario)),
+          progress: (line) => progress(`${name}: ${line}`),
+        }),
+      );
     } catch (error) {
-      if (!(error instanceof Skipped)) throw error;
-      skipped.push(`${name}: ${error.message}`);
+      if (error instanceof Skipped) skipped.push(`${name}: ${error.message}`);
+      else findings.push(failed(name, error));
     }
     progress(`${name}: done in ${((performance.now() - startedMs) / 1000).toFixed(0)} s`);
   }
   return { findings, skipped, provenance: await provenance(command) };
+}
+
+/** The finding of a scenario that broke off: something never came true, or the balancer was gone. */
+function failed(name: string, error: unknown): Finding {
+  const what = error instanceof Error ? error.stack ?? error.message : String(error);
+  const title = name;
+  return { title, load: "", faults: "", lost: "", vitals: null, broken: [what], notes: [] };
+}
+
+/** Runs a scenario; whatever it started ends with it, and with this process. */
+async function interruptible(
+  { run }: Scenario,
+  options: Omit<ScenarioOptions, "stack">,
+): Promise<readonly Finding[]> {
+  await using stack = new globalThis.AsyncDisposableStack();
+  const interrupt = async (): Promise<void> => {
+    await stack.disposeAsync();
+    Deno.exit(EXIT.interrupted);
+  };
+  const signals = ["SIGINT", "SIGTERM"] as const;
+  for (const signal of signals) Deno.addSignalListener(signal, interrupt);
+  try {
+    return await run({ ...options, stack });
+  } finally {
+    for (const signal of signals) Deno.removeSignalListener(signal, interrupt);
+  }
 }
 
 async function provenance(command: string): Promise<string> {
