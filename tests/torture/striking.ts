@@ -3,7 +3,7 @@
  * that every balancer has known to be ready for a while.
  */
 import type { Random } from "../support/random.ts";
-import { FAULT_NAMES } from "./fault.ts";
+import { FAULT_NAMES, type FaultName } from "./fault.ts";
 import type { OriginProcess } from "./origin_process.ts";
 
 /** Whom to strike, and what decides whether one may be. */
@@ -30,12 +30,16 @@ export async function strikeAtRandom(seconds: number, options: StrikingOptions):
   const untilMs = performance.now() + 1000 * seconds;
   const steady = new Steady(options);
   const healing = new Set<Promise<void>>();
+  const bag: FaultName[] = [];
   while (performance.now() < untilMs) {
     await steady.pause(random.integer(PAUSE_MS.min, PAUSE_MS.max));
     const origin = random.pick(origins);
     if (origin.struck !== null || !steady.hasOtherThan(origin)) continue;
     const lengthMs = random.integer(LENGTH_MS.min, LENGTH_MS.max);
-    await origin.strike(random.pick(FAULT_NAMES), { healthToo: random.chance(0.5) });
+    // Each fault comes once before any comes again, so that a short run knows them all.
+    if (bag.length === 0) bag.push(...FAULT_NAMES);
+    const [fault] = bag.splice(random.integer(0, bag.length - 1), 1) as [FaultName];
+    await origin.strike(fault, { healthToo: random.chance(0.5) });
     const healed = healAfter(origin, lengthMs);
     healing.add(healed);
     healed.finally(() => healing.delete(healed));
