@@ -22,8 +22,8 @@ export interface RequestLine {
 export class Passage {
   /** Who it is. */
   readonly client: Deno.NetAddr;
-  /** When it came: was accepted, or its head was read. */
-  readonly arrivedMs: number;
+  /** When it came: was accepted, or spoke, or its head was read. */
+  arrivedMs: number;
   /** What it asks for, in http mode; null where no head was understood. */
   readonly request: RequestLine | null;
   /** How often it was given to a backend. */

@@ -1,0 +1,107 @@
+/**
+ * The clients that have not said anything yet, where it is for the client to speak first. They take no
+ * bridge and no place in the queue, so that however many of them there are, they keep nobody waiting.
+ * The carrier of connections owns them.
+ *
+ * Invariant: each that is added is handed out once: as heard, or as gone.
+ */
+import type { Client } from "./client.ts";
+import type { Deadlines, Expiring } from "./deadlines.ts";
+import { ENDING, type Ending } from "./ending.ts";
+
+/** Who is told, and when. */
+export interface UnheardOptions {
+  /** How long a client may say nothing, in milliseconds. */
+  readonly timeoutMs: number;
+  /** What watches the deadline. */
+  readonly deadlines: Deadlines;
+  /** Called with a client whose first bytes are held. */
+  readonly onHeard: (client: Client) => void;
+  /** Called with a client that left, or said nothing for too long. */
+  readonly onGone: (client: Client, ending: Ending) => void;
+}
+
+/** At the end of all, a request that is on its way may still arrive for so long, in milliseconds. */
+const LAST_CALL_MS = 1000;
+
+/** Waits for their first words. */
+export class Unheard implements Expiring {
+  /** For the deadlines. */
+  place: number = -1;
+  readonly #options: UnheardOptions;
+  /** Since when each is silent, first come first. */
+  readonly #silent = new Map<Client, number>();
+  #timeoutMs: number;
+  #settled: PromiseWithResolvers<void> | null = null;
+
+  /** Nobody is here yet. */
+  constructor(options: UnheardOptions) {
+    this.#options = options;
+    this.#timeoutMs = options.timeoutMs;
+  }
+
+  /** How many there are. */
+  get size(): number {
+    return this.#silent.size;
+  }
+
+  /** Takes a client over until it is heard, or gone. Never rejects. */
+  async add(client: Client): Promise<void> {
+    const { deadlines, onHeard } = this.#options;
+    if (this.#silent.size === 0) deadlines.watch(this);
+    this.#silent.set(client, deadlines.now);
+    try {
+      await client.receive();
+    } catch {
+      return this.#gone(client, ENDING.leftEarly); // It broke the connection, or was let go.
+    }
+    if (client.held === 0) return this.#gone(client, ENDING.leftEarly);
+    if (!this.#leave(client)) return;
+    onHeard(client);
+    this.#tell();
+  }
+
+  /** Nobody is added any more. Resolves when all are heard or gone, which is soon. */
+  settled(): Promise<void> {
+    this.#timeoutMs = Math.min(this.#timeoutMs, LAST_CALL_MS);
+    this.#settled ??= Promise.withResolvers();
+    this.#tell();
+    return this.#settled.promise;
+  }
+
+  /** Lets all of them go, for that reason. */
+  drop(ending: Ending): void {
+    for (const client of [...this.#silent.keys()]) this.#gone(client, ending);
+  }
+
+  /** When the first of them has been silent for too long. */
+  expiresAt(): number {
+    for (const sinceMs of this.#silent.values()) return sinceMs + this.#timeoutMs;
+    return Infinity;
+  }
+
+  /** Lets go of those whose time is over. */
+  expire(): void {
+    for (const [client, sinceMs] of this.#silent) {
+      if (sinceMs + this.#timeoutMs > this.#options.deadlines.now) return;
+      this.#gone(client, ENDING.headTimeout);
+    }
+  }
+
+  #gone(client: Client, ending: Ending): void {
+    if (!this.#leave(client)) return;
+    this.#options.onGone(client, ending);
+    this.#tell();
+  }
+
+  /** False: it is not here any more. */
+  #leave(client: Client): boolean {
+    const left = this.#silent.delete(client);
+    if (this.#silent.size === 0) this.#options.deadlines.unwatch(this);
+    return left;
+  }
+
+  #tell(): void {
+    if (this.#silent.size === 0) this.#settled?.resolve();
+  }
+}
