@@ -20,7 +20,9 @@ const PATIENCE_MS = 15_000;
  * What p99 may become under attack: so many times that in peace, or this if that is more. Attackers,
  * good clients, balancer and origins share the processors here: most of it is waiting for these.
  */
-const P99 = { factor: 20, floorMs: 400 } as const;
+const P99 = { factor: 20, floorMs: 1500 } as const;
+/** An attack lasts at least so long, in seconds: longer than what it may cost, or nobody would see it. */
+const ATTACK_SECONDS_MIN = 2.5;
 const PEACE_SECONDS = 2;
 const SERIAL = { long: 100_000, short: 5000 } as const;
 /** How long the attack that counts may take for that, in seconds. */
@@ -46,8 +48,8 @@ async function attackAll(
   const { seconds, isShort, random, progress } = options;
   await using stack = innerStack(options.stack);
   const servers = serversOf(await startOrigins(ORIGINS, { stack }));
-  // In http mode N bounds requests, so a small one is enough, and idle clients go far beyond it.
-  const modeArgs = mode === "http" ? ["--mode", mode, "-N64", "--head-timeout", "2s"] : [];
+  // More than clients are slow at once, and far less than are idle.
+  const modeArgs = ["--mode", mode, "-N512"];
   const target = stack.use(await Target.start({ args: [...servers, ...modeArgs] }));
   const before = await target.vitals();
   const load = new Load({
@@ -61,7 +63,7 @@ async function attackAll(
   });
   stack.defer(() => load.stop());
   await pause(PEACE_SECONDS);
-  const peaceMs = quantile(load.latenciesMs, 0.99);
+  const peaceMs = quantile(load.latenciesMs(), 0.99);
   const battles: Battle[] = [];
   const names = Object.keys(ATTACKS) as AttackName[];
   for (const name of names) {
@@ -69,7 +71,7 @@ async function attackAll(
       await fight(name, {
         port: target.port,
         load,
-        seconds: seconds / names.length,
+        seconds: Math.max(ATTACK_SECONDS_MIN, seconds / names.length),
         seed: random.integer(0, 2 ** 31),
         serial: isShort ? SERIAL.short : SERIAL.long,
       }),
@@ -138,7 +140,7 @@ async function fight(
   }).spawn();
   const output = attacker.output();
   await Promise.race([output, pause(counts ? SERIAL_SECONDS_MAX : seconds)]);
-  const latenciesMs = load.latenciesMs;
+  const latenciesMs = load.latenciesMs();
   await attacker.stdin.close().catch(() => {/* It has ended already. */});
   const { stdout } = await output;
   return {

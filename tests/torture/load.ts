@@ -56,8 +56,10 @@ export class Load {
   served = 0;
   /** Those that were not. */
   readonly lost: Lost[] = [];
-  /** How long those took that were served, in milliseconds, since the last {@linkcode mark}. */
-  latenciesMs: number[] = [];
+  #latenciesMs: number[] = [];
+  #markMs = 0;
+  /** When those were asked that are not answered yet. */
+  readonly #asking = new Set<{ readonly fromMs: number }>();
   readonly #options: LoadOptions;
   readonly #startedMs = Date.now();
   readonly #running: Promise<unknown>;
@@ -86,9 +88,20 @@ export class Load {
     return this.requests / this.seconds;
   }
 
-  /** Latencies are counted from now on. */
+  /** Latencies are counted of what is asked from now on. */
   mark(): void {
-    this.latenciesMs = [];
+    this.#latenciesMs = [];
+    this.#markMs = Date.now();
+  }
+
+  /**
+   * How long those took that were asked since the last {@linkcode mark} and served, in milliseconds; and
+   * how long those take by now that are not answered yet, for who waits for ever is slow too.
+   */
+  latenciesMs(): number[] {
+    const nowMs = Date.now();
+    const asking = [...this.#asking].filter(({ fromMs }) => fromMs >= this.#markMs);
+    return [...this.#latenciesMs, ...asking.map(({ fromMs }) => nowMs - fromMs)];
   }
 
   /** Resolves when all clients have had their last answer. */
@@ -115,6 +128,8 @@ export class Load {
       for (let turn = 1; turn <= requests && !this.#stopped; turn++) {
         const question = this.#question(turn === requests);
         const fromMs = Date.now();
+        const asking = { fromMs };
+        this.#asking.add(asking);
         let outcome = await connection.ask(question, patienceMs);
         if (asksAgain && mayAskAgain(question, { outcome, previousId })) {
           connection[Symbol.dispose]();
@@ -122,6 +137,7 @@ export class Load {
           previousId = null;
           outcome = await connection.ask(question, patienceMs);
         }
+        this.#asking.delete(asking);
         this.#count({ question, outcome, fromMs, untilMs: Date.now(), previousId });
         if (outcome.kind !== "served" || !outcome.keeps) return;
         previousId = question.id;
@@ -151,7 +167,7 @@ export class Load {
       return;
     }
     this.served++;
-    this.latenciesMs.push(rest.untilMs - rest.fromMs);
+    if (rest.fromMs >= this.#markMs) this.#latenciesMs.push(rest.untilMs - rest.fromMs);
     this.#options.onServed?.(rest.question.id);
   }
 

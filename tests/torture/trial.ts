@@ -59,7 +59,7 @@ export class Trial {
     const wrong = load.lost.filter((lost) => !isRight(lost));
     const before = this.#before;
     const { after, broken } = await this.#target.recovers(before);
-    const p99Ms = quantile(load.latenciesMs, 0.99);
+    const p99Ms = quantile(load.latenciesMs(), 0.99);
     return {
       title,
       load: `${load.requests} requests, ${load.perSecond.toFixed(0)}/s, p99 ${p99Ms.toFixed(0)} ms`,
