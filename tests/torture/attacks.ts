@@ -29,6 +29,8 @@ export interface Attack {
 const SLOW = 300;
 /** How many are idle at once; several times the bridges that there are. */
 const IDLE = 3000;
+/** How many ask without end; each makes a server fill all buffers on the way, which is work. */
+const PIPELINING = 20;
 const DRIP_MS = 100;
 const CONNECTS_AT_ONCE = 200;
 const GET = "GET /attack/1000 HTTP/1.1\r\nHost: torture\r\n";
@@ -92,10 +94,10 @@ export const ATTACKS = {
       }),
   },
   pipelining: {
-    help: "50 clients send requests without end and read nothing",
+    help: `${PIPELINING} clients send requests without end and read nothing`,
     run: (options) =>
-      swarm(50, options, async (conn) => {
-        const many = "GET /attack/8000 HTTP/1.1\r\nHost: a\r\n\r\n".repeat(500);
+      swarm(PIPELINING, options, async (conn) => {
+        const many = "GET /attack/300000 HTTP/1.1\r\nHost: a\r\n\r\n".repeat(500);
         // Blocks for good once nobody takes any more; the end of the attack closes it.
         while (!options.signal.aborted) await writeAll(conn, many);
       }),

@@ -129,13 +129,15 @@ function struckOften({ strikes }: Ledger): string {
 /** What is known of one loss. */
 function story({ question, outcome, fromMs, untilMs, previousId }: Lost, ledger: Ledger): string {
   const seen = ledger.sightings(question.id).map(({ origin, did, atMs }) =>
-    `${origin} saw it after ${atMs - fromMs} ms and ${did ?? "said no more"}`
+    `${origin} saw it after ${(atMs - fromMs).toFixed(0)} ms and ${did ?? "said no more"}`
   );
   const strikes = ledger.strikes.filter((strike) =>
     strike.fromMs <= untilMs && strike.untilMs >= fromMs
   ).map(({ origin, fault }) => `${origin} ${fault}`);
   return `${question.method} ${question.id} of ${question.answerBytes} bytes, ` +
     `${previousId === null ? "first" : "later"} on its connection, at ` +
-    `${new Date(fromMs).toISOString()}: ${JSON.stringify(outcome)} after ${untilMs - fromMs} ms; ` +
+    `${new Date(fromMs).toISOString()}: ${JSON.stringify(outcome)} after ${
+      (untilMs - fromMs).toFixed(0)
+    } ms; ` +
     `seen: ${seen.join("; ") || "by nobody"}; struck then: ${strikes.join(", ") || "nobody"}`;
 }

@@ -3,6 +3,7 @@
  * uploads of several sizes. Every answer is checked byte for byte, and every request that was not
  * answered rightly is kept for the report.
  */
+import { nowMs } from "./now.ts";
 import type { Random } from "../support/random.ts";
 import { AskingConnection, type Outcome, type Question } from "./asking.ts";
 
@@ -61,7 +62,7 @@ export class Load {
   /** When those were asked that are not answered yet. */
   readonly #asking = new Set<{ readonly fromMs: number }>();
   readonly #options: LoadOptions;
-  readonly #startedMs = Date.now();
+  readonly #startedMs = nowMs();
   readonly #running: Promise<unknown>;
   #stopped = false;
   #stoppedMs: number | null = null;
@@ -80,7 +81,7 @@ export class Load {
 
   /** For how long it runs, or ran, in seconds. */
   get seconds(): number {
-    return ((this.#stoppedMs ?? Date.now()) - this.#startedMs) / 1000;
+    return ((this.#stoppedMs ?? nowMs()) - this.#startedMs) / 1000;
   }
 
   /** How many ended in a second. */
@@ -91,7 +92,7 @@ export class Load {
   /** Latencies are counted of what is asked from now on. */
   mark(): void {
     this.#latenciesMs = [];
-    this.#markMs = Date.now();
+    this.#markMs = nowMs();
   }
 
   /**
@@ -99,16 +100,16 @@ export class Load {
    * how long those take by now that are not answered yet, for who waits for ever is slow too.
    */
   latenciesMs(): number[] {
-    const nowMs = Date.now();
+    const atMs = nowMs();
     const asking = [...this.#asking].filter(({ fromMs }) => fromMs >= this.#markMs);
-    return [...this.#latenciesMs, ...asking.map(({ fromMs }) => nowMs - fromMs)];
+    return [...this.#latenciesMs, ...asking.map(({ fromMs }) => atMs - fromMs)];
   }
 
   /** Resolves when all clients have had their last answer. */
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#running;
-    this.#stoppedMs ??= Date.now();
+    this.#stoppedMs ??= nowMs();
   }
 
   async #client(): Promise<void> {
@@ -127,7 +128,7 @@ export class Load {
     try {
       for (let turn = 1; turn <= requests && !this.#stopped; turn++) {
         const question = this.#question(turn === requests);
-        const fromMs = Date.now();
+        const fromMs = nowMs();
         const asking = { fromMs };
         this.#asking.add(asking);
         let outcome = await connection.ask(question, patienceMs);
@@ -138,7 +139,7 @@ export class Load {
           outcome = await connection.ask(question, patienceMs);
         }
         this.#asking.delete(asking);
-        this.#count({ question, outcome, fromMs, untilMs: Date.now(), previousId });
+        this.#count({ question, outcome, fromMs, untilMs: nowMs(), previousId });
         if (outcome.kind !== "served" || !outcome.keeps) return;
         previousId = question.id;
         await this.#pause();

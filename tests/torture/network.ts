@@ -4,6 +4,7 @@
  *
  * The promises: what the other origin can serve is not lost, and both ways back are short.
  */
+import { nowMs } from "./now.ts";
 import { Random } from "../support/random.ts";
 import { until } from "../support/until.ts";
 import { freePort } from "../bench/ports.ts";
@@ -127,26 +128,34 @@ async function cut(
     readonly seconds: number;
   },
 ): Promise<void> {
-  const pulledMs = Date.now();
+  const pulledMs = nowMs();
   await host.pull();
   await pause(Math.max(seconds, RECOVERY_MS.pulled / 1000 + 1));
-  const pluggedMs = Date.now();
+  const pluggedMs = nowMs();
   await host.plug();
   await Promise.all(fronts.map(async ({ target, notes, broken }) => {
     await until(() => target.isReady(origin.name), "the server whose cable is back is ready");
-    const backMs = Date.now() - pluggedMs;
-    notes.push(`ready again ${backMs} ms after the cable was back, ${RECOVERY_MS.plugged} at most`);
-    if (backMs > RECOVERY_MS.plugged) broken.push(`it was ready only after ${backMs} ms`);
+    const backMs = nowMs() - pluggedMs;
+    notes.push(
+      `ready again ${
+        backMs.toFixed(0)
+      } ms after the cable was back, ${RECOVERY_MS.plugged} at most`,
+    );
+    if (backMs > RECOVERY_MS.plugged) {
+      broken.push(`it was ready only after ${backMs.toFixed(0)} ms`);
+    }
   }));
   for (const { load, notes, broken } of fronts) {
     const lost = load.lost.filter(({ untilMs }) => untilMs >= pulledMs);
     const lastMs = Math.max(0, ...lost.map(({ fromMs }) => fromMs - pulledMs));
     notes.push(
-      `${lost.length} lost by the pulled cable, the last was asked ${lastMs} ms after that, ` +
+      `${lost.length} lost by the pulled cable, the last was asked ${
+        lastMs.toFixed(0)
+      } ms after that, ` +
         `${RECOVERY_MS.pulled} at most`,
     );
     if (lastMs > RECOVERY_MS.pulled) {
-      broken.push(`lost a request asked ${lastMs} ms after the pull`);
+      broken.push(`lost a request asked ${lastMs.toFixed(0)} ms after the pull`);
     }
     for (const each of lost.filter((each) => !isExcused(each))) {
       broken.push(`lost without need: ${each.question.id}: ${JSON.stringify(each.outcome)}`);

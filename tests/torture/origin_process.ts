@@ -1,4 +1,5 @@
 /** An origin seen from outside: starts, strikes and heals it, and keeps what it says. */
+import { nowMs } from "./now.ts";
 import { until } from "../support/until.ts";
 import { type FaultName, FAULTS, isOrdered, type Order } from "./fault.ts";
 
@@ -104,7 +105,7 @@ export class OriginProcess implements AsyncDisposable {
 
   /** Does that to it until it is healed. */
   async strike(fault: FaultName, { healthToo = false } = {}): Promise<void> {
-    this.#strike = { origin: this.name, fault, fromMs: Date.now(), untilMs: Infinity };
+    this.#strike = { origin: this.name, fault, fromMs: nowMs(), untilMs: Infinity };
     this.#options.ledger?.strikes.push(this.#strike);
     if (isOrdered(fault)) return await this.order({ fault, healthToo });
     if (FAULTS[fault].effect === "stalls") this.#child?.kill("SIGSTOP");
@@ -118,7 +119,7 @@ export class OriginProcess implements AsyncDisposable {
     if (isOrdered(strike.fault)) await this.order({ fault: null });
     else if (FAULTS[strike.fault].effect === "stalls") this.#child?.kill("SIGCONT");
     else await this.#start();
-    strike.untilMs = Date.now();
+    strike.untilMs = nowMs();
     this.#strike = null;
   }
 

@@ -72,7 +72,7 @@ export class Trial {
         ...await this.#target.stop(),
       ],
       notes: wrong.slice(0, 5).map(({ question, outcome, fromMs, untilMs }) =>
-        `lost: ${question.method} ${question.id} after ${untilMs - fromMs} ms: ${
+        `lost: ${question.method} ${question.id} after ${(untilMs - fromMs).toFixed(0)} ms: ${
           JSON.stringify(outcome)
         }`
       ),
