@@ -49,7 +49,10 @@ export async function carry(
   let lease: Lease | "wait" | null = first;
   let exhausted: GrowingPause | null = null;
   for (;;) {
-    if (lease === null) return onEnd(client, ENDING.nobody);
+    if (lease === null) {
+      client.passage.end(client.passage.unserved);
+      return onEnd(client, ENDING.nobody);
+    }
     if (lease === "wait") return options.onWait(client);
     const outcome = await attempt(client, lease, options);
     if (typeof outcome === "object") return onEnd(client, outcome);
