@@ -50,6 +50,7 @@ export class Bridges<T, G> {
 
   /** Resolves when none runs any more: the queue was closed, and is empty. */
   async settled(): Promise<void> {
+    // Those that wait may have others started meanwhile.
     while (this.#running.size > 0) await Promise.all(this.#running);
   }
 

@@ -14,12 +14,11 @@ import { ENDING, type Ending } from "./ending.ts";
 import type { Lease } from "./lease.ts";
 import type { Pool } from "./pool.ts";
 import { Tunnel, type TunnelOptions } from "./tunnel.ts";
-import type { WaitingQueue } from "./waiting_queue.ts";
 
 /** What carrying works with; the same for all clients. */
 export interface CarryOptions {
-  /** Is told when there may be room for those that wait. */
-  readonly queue: WaitingQueue<Client, Lease | null>;
+  /** Called when there may be room for those that wait. */
+  readonly onRoom: () => void;
   /** Where backends come from. */
   readonly pool: Pool;
   /** What connects to backends. */
@@ -46,15 +45,18 @@ export async function carry(
   first: Lease | null,
   options: CarryOptions,
 ): Promise<void> {
-  const { pool, queue, onEnd, clock } = options;
+  const { pool, onRoom, onEnd, clock } = options;
   let lease: Lease | "wait" | null = first;
   let exhausted: GrowingPause | null = null;
   for (;;) {
-    if (lease === null) return onEnd(client, ENDING.nobody);
+    if (lease === null) {
+      client.passage.end(client.passage.unserved);
+      return onEnd(client, ENDING.nobody);
+    }
     if (lease === "wait") return options.onWait(client);
     const outcome = await attempt(client, lease, options);
     if (typeof outcome === "object") return onEnd(client, outcome);
-    queue.admit(); // There is room where the lease was.
+    onRoom(); // Where the lease was.
     if (outcome === "exhausted") {
       if (hasWaitedTooLong(client, options)) return onEnd(client, ENDING.exhausted);
       exhausted ??= new GrowingPause(clock);

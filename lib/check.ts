@@ -1,7 +1,7 @@
 /** What `--check` says: what would run, and where each part of it is set. Pure. */
 import { formatAddress } from "./address.ts";
 import { formatBackend } from "./backend_argument.ts";
-import { type Option, OPTIONS, type Setting, SETTINGS } from "./config.ts";
+import { type Option, OPTIONS, type Setting, SETTINGS } from "./options.ts";
 import type { Loaded } from "./load.ts";
 
 const DEFAULT = "default";

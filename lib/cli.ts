@@ -2,7 +2,9 @@
 // @ts-types="./std_parse_args.d.ts"
 import { parseArgs } from "@std/cli/parse-args";
 import { BACKEND_SETTINGS } from "./backend_argument.ts";
-import { ConfigError, type Given, type Option, quoted, type Setting, SETTINGS } from "./config.ts";
+import { ConfigError, quoted } from "./config_error.ts";
+import type { Given } from "./config.ts";
+import { type Option, type Setting, SETTINGS } from "./options.ts";
 import { POLICIES } from "./policy/mod.ts";
 
 /** What the command line asks for. */

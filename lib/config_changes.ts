@@ -4,7 +4,8 @@
  */
 import { formatAddress } from "./address.ts";
 import type { BackendSettings } from "./backend.ts";
-import { type Config, OPTIONS, type Setting } from "./config.ts";
+import type { Config } from "./config.ts";
+import { OPTIONS, type Setting } from "./options.ts";
 
 /** The parts of a balancer that settings are for. */
 export type Part =

@@ -178,7 +178,7 @@ export class ConnectionCarrier implements Carrier {
   #makeCarryOptions(): CarryOptions {
     const { config, pool, deadlines, buffers, clock, onExhausted } = this.#options;
     return {
-      queue: this.#queue,
+      onRoom: () => this.#bridges.admit(),
       pool,
       dialer: new Dialer({ timeoutMs: config.connectTimeoutMs, deadlines }),
       exhaustedTimeoutMs: config.queueTimeoutMs,

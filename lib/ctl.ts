@@ -5,7 +5,7 @@ import type { BackendStatus } from "./admin/status.ts";
 import { backendLines, summaryLines } from "./admin/status_table.ts";
 import type { SteeringAnswer } from "./admin/steering.ts";
 import { pause, systemClock } from "./clock.ts";
-import { ConfigError, quoted } from "./config.ts";
+import { ConfigError, quoted } from "./config_error.ts";
 import { complain, harmless, print, stdoutLook } from "./terminal.ts";
 import { parseWholeNumber } from "./whole_number.ts";
 

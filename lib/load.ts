@@ -10,16 +10,16 @@ import { parseCommandLine } from "./cli.ts";
 import { ConfigFileError } from "./config_file/error.ts";
 import type { ConfigFile } from "./config_file/mod.ts";
 import { printable, readConfigText, StandardInput } from "./config_file/text.ts";
+import { ConfigError } from "./config_error.ts";
 import {
   type Config,
-  ConfigError,
   type ConfigSource,
   contradictions,
   type Given,
   makeConfig,
-  OPTIONS,
   readConfig,
 } from "./config.ts";
+import { OPTIONS } from "./options.ts";
 
 /** What is asked for, with all that was given checked. */
 export type Command =

@@ -2,7 +2,8 @@
 import denoJson from "../deno.json" with { type: "json" };
 import { checkReport } from "./check.ts";
 import { asksToCheck, usage } from "./cli.ts";
-import { type Config, ConfigError } from "./config.ts";
+import { ConfigError } from "./config_error.ts";
+import type { Config } from "./config.ts";
 import { ConfigFileError } from "./config_file/error.ts";
 import { BalancerError } from "./errors.ts";
 import { type Command, load } from "./load.ts";

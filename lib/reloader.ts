@@ -3,7 +3,8 @@
  * and the admin port ask it.
  */
 import type { Balancer } from "./balancer.ts";
-import { type Config, ConfigError } from "./config.ts";
+import { ConfigError } from "./config_error.ts";
+import type { Config } from "./config.ts";
 import { BalancerError, SteeringError } from "./errors.ts";
 import { log } from "./log.ts";
 

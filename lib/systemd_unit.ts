@@ -3,7 +3,9 @@
  * do with. Pure. Sources: systemd.service(5), systemd.exec(5), systemd.syntax(7).
  */
 import { endOfOptions } from "./cli.ts";
-import { type Config, quoted, SETTINGS } from "./config.ts";
+import { quoted } from "./config_error.ts";
+import type { Config } from "./config.ts";
+import { SETTINGS } from "./options.ts";
 import { allowRead } from "./config_file/text.ts";
 import type { Loaded } from "./load.ts";
 

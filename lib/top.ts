@@ -3,7 +3,7 @@ import type { AdminClient } from "./admin/client.ts";
 import { CLIENT_OPTIONS, EXIT, parseClientArguments, runClient } from "./admin/client_command.ts";
 import { backendLines, summaryLines, type Timed } from "./admin/status_table.ts";
 import { systemClock } from "./clock.ts";
-import { ConfigError, quoted } from "./config.ts";
+import { ConfigError, quoted } from "./config_error.ts";
 import { BalancerError } from "./errors.ts";
 import { StopSignals } from "./signals.ts";
 import { cut } from "./table.ts";

@@ -63,6 +63,7 @@ export class WaitingQueue<T, G> implements Expiring {
 
   /** Hands a client to an idle bridge, or lets it wait; says which, or that the queue is full. */
   offer(item: T): "taken" | "waits" | "full" {
+    if (this.#closed) return "full";
     if (this.#idle.length > 0 && this.#waiting.size === 0) {
       const grant = this.#options.admit(item);
       if (grant !== "wait") {
@@ -70,7 +71,7 @@ export class WaitingQueue<T, G> implements Expiring {
         return "taken";
       }
     }
-    if (this.#closed || this.length >= this.#options.lengthMax) return "full";
+    if (this.length >= this.#options.lengthMax) return "full";
     this.#wait(item, this.#waiting);
     return "waits";
   }

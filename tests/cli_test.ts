@@ -1,5 +1,7 @@
 import { asksToCheck, optionsTable, parseCommandLine, policiesTable, usage } from "../lib/cli.ts";
-import { type Config, ConfigError, type Option, OPTIONS } from "../lib/config.ts";
+import { ConfigError } from "../lib/config_error.ts";
+import type { Config } from "../lib/config.ts";
+import { type Option, OPTIONS } from "../lib/options.ts";
 import { combine } from "../lib/load.ts";
 import { POLICIES } from "../lib/policy/mod.ts";
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "./support/assert.ts";

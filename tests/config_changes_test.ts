@@ -1,4 +1,5 @@
-import { type Config, makeConfig, OPTIONS, type Setting } from "../lib/config.ts";
+import { type Config, makeConfig } from "../lib/config.ts";
+import { OPTIONS, type Setting } from "../lib/options.ts";
 import { ConfigChanges, type Part } from "../lib/config_changes.ts";
 import { assertEquals } from "./support/assert.ts";
 

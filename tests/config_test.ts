@@ -1,14 +1,6 @@
-import {
-  type Config,
-  ConfigError,
-  type ConfigSource,
-  makeConfig,
-  type Option,
-  optionName,
-  OPTIONS,
-  type Setting,
-  SETTINGS,
-} from "../lib/config.ts";
+import { ConfigError } from "../lib/config_error.ts";
+import { type Config, type ConfigSource, makeConfig } from "../lib/config.ts";
+import { type Option, optionName, OPTIONS, type Setting, SETTINGS } from "../lib/options.ts";
 import { assert, assertEquals, assertThrows } from "./support/assert.ts";
 
 /** The smallest source that will do, with changes. */

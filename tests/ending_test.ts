@@ -1,5 +1,5 @@
 import { ENDING, ENDINGS } from "../lib/ending.ts";
-import { OPTIONS } from "../lib/config.ts";
+import { OPTIONS } from "../lib/options.ts";
 import { assert, assertEquals } from "./support/assert.ts";
 
 Deno.test("ENDINGS: each stands in its place", () => {

@@ -1,6 +1,7 @@
 import { ConfigFileError } from "../lib/config_file/error.ts";
 import { type Source, StandardInput } from "../lib/config_file/text.ts";
-import { type Config, ConfigError } from "../lib/config.ts";
+import { ConfigError } from "../lib/config_error.ts";
+import type { Config } from "../lib/config.ts";
 import { BalancerError } from "../lib/errors.ts";
 import { type Command, load } from "../lib/load.ts";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "./support/assert.ts";

@@ -1,4 +1,5 @@
-import { type Config, ConfigError, makeConfig } from "../lib/config.ts";
+import { ConfigError } from "../lib/config_error.ts";
+import { type Config, makeConfig } from "../lib/config.ts";
 import { BalancerError, SteeringError } from "../lib/errors.ts";
 import { Reloader } from "../lib/reloader.ts";
 import { assertEquals, assertRejects } from "./support/assert.ts";

@@ -1,4 +1,5 @@
-import { type Given, OPTIONS, type Setting, SETTINGS } from "../lib/config.ts";
+import type { Given } from "../lib/config.ts";
+import { OPTIONS, type Setting, SETTINGS } from "../lib/options.ts";
 import { combine } from "../lib/load.ts";
 import { parseCommandLine } from "../lib/cli.ts";
 import { type Program, systemdUnit } from "../lib/systemd_unit.ts";

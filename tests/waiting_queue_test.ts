@@ -473,3 +473,15 @@ async function both(round: Round): Promise<[unknown, unknown]> {
   if (random.chance(0.2)) return [queue.drop(), model.drop()];
   return [queue.has(item - 1), model.waiting.some((each) => each.item === item - 1)];
 }
+
+// Regression: beside one that a bridge had returned, a closed queue still took a client.
+Deno.test("WaitingQueue.close: nobody comes in any more, though a bridge is idle", async () => {
+  using bench = new Bench();
+  bench.queue.giveBack(1000);
+  bench.ask();
+  bench.queue.close();
+  assertEquals(bench.offer(1), ["full"]);
+  bench.queue.leave(1000);
+  await settle();
+  assertEquals(bench.served, [[0, null]]);
+});

@@ -2,7 +2,7 @@
 // @ts-types="../std_parse_args.d.ts"
 import { parseArgs } from "@std/cli/parse-args";
 import { type Address, parseAddress } from "../address.ts";
-import { ConfigError, quoted } from "../config.ts";
+import { ConfigError, quoted } from "../config_error.ts";
 import { BalancerError } from "../errors.ts";
 import { complain, harmless } from "../terminal.ts";
 import { AdminClient } from "./client.ts";

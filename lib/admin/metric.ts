@@ -6,7 +6,8 @@
 import type { Backend } from "../backend.ts";
 import type { BalancerSnapshot } from "../balancer.ts";
 import type { RequestCarrierSnapshot } from "../carrier.ts";
-import type { Config, Mode } from "../config.ts";
+import type { Config } from "../config.ts";
+import type { Mode } from "../options.ts";
 import type { Histogram } from "../histogram.ts";
 import type { Journal } from "../journal.ts";
 import type { ProcessNumbers } from "./process_numbers.ts";

@@ -3,7 +3,7 @@
  * the README's table are made from it.
  */
 import type { BackendState } from "../backend.ts";
-import type { Mode } from "../config.ts";
+import type { Mode } from "../options.ts";
 import { ENDINGS } from "../ending.ts";
 import {
   countOfBackend,

@@ -12,7 +12,7 @@ import denoJson from "../../deno.json" with { type: "json" };
 import type { AccessLog } from "../access_log.ts";
 import type { Balancer } from "../balancer.ts";
 import { oneTurn, systemClock } from "../clock.ts";
-import type { Mode } from "../config.ts";
+import type { Mode } from "../options.ts";
 import { BOUNDS_MS, Histogram } from "../histogram.ts";
 import { droppedLines } from "../log.ts";
 import type { Metric, Reading, Sample } from "./metric.ts";

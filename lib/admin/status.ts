@@ -6,7 +6,8 @@ import { formatAddress } from "../address.ts";
 import type { BackendState } from "../backend.ts";
 import type { BackendSnapshot } from "../backend_snapshot.ts";
 import type { BalancerState } from "../balancer.ts";
-import type { Config, Mode } from "../config.ts";
+import type { Config } from "../config.ts";
+import type { Mode } from "../options.ts";
 import type { PolicyName } from "../policy/mod.ts";
 import type { Steerable, SteerableSnapshot } from "./steerable.ts";
 

@@ -1,7 +1,7 @@
 /** The calls that look at single servers and steer them, as routes of the admin port. */
 import { type Address, formatAddress, isName, parseAddress } from "../address.ts";
 import { LOCAL_HOSTNAME, parseBackend, WEIGHT } from "../backend_argument.ts";
-import { ConfigError, quoted } from "../config.ts";
+import { ConfigError, quoted } from "../config_error.ts";
 import { BalancerError, SteeringError, type SteeringErrorKind } from "../errors.ts";
 import { type AnswerOptions, json } from "./answers.ts";
 import { Refusal } from "./refusal.ts";

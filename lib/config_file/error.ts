@@ -1,5 +1,5 @@
 /** What is wrong with a configuration file. Apart, so that who catches it need not load the rest. */
-import { ConfigError } from "../config.ts";
+import { ConfigError } from "../config_error.ts";
 
 /** The most problems that are told at once. */
 const PROBLEMS_MAX = 20;

@@ -3,7 +3,9 @@
  * zod and jsonc-parser come with it. Pure.
  */
 import { BACKEND_SETTINGS } from "../backend_argument.ts";
-import { ConfigError, type Given, quoted, type Setting, SETTINGS } from "../config.ts";
+import { ConfigError, quoted } from "../config_error.ts";
+import type { Given } from "../config.ts";
+import { type Setting, SETTINGS } from "../options.ts";
 import { ConfigFileError } from "./error.ts";
 import { formatPath, Jsonc, type Path, type Problem } from "./jsonc.ts";
 import { nearest } from "./nearest.ts";

@@ -11,7 +11,8 @@ import {
   parseBackend,
   parseBackendAddress,
 } from "../backend_argument.ts";
-import { BACKENDS_MAX, DURATION, type Option, parseListen, SETTINGS } from "../config.ts";
+import { BACKENDS_MAX, parseListen } from "../config.ts";
+import { DURATION, type Option, SETTINGS } from "../options.ts";
 import { parseWholeNumber } from "../whole_number.ts";
 import type { Path } from "./jsonc.ts";
 

@@ -253,7 +253,8 @@ export class RequestCarrier implements Carrier {
     for (;;) {
       if (lease === null) {
         // Nobody is there, or nobody is left that has not failed it (RFC 9110, 15.6.3 and 15.6.4).
-        return request.settle(request.tried.length > 0 ? 502 : 503, ENDING.nobody);
+        const { tried, passage } = request;
+        return request.settle(tried.length > 0 ? 502 : 503, passage.unserved);
       }
       if (lease === "wait") {
         this.#carried.delete(request);
@@ -263,7 +264,7 @@ export class RequestCarrier implements Carrier {
       }
       const outcome = await this.#attempt(request, lease);
       if (outcome === "settled") return;
-      this.#queue.admit(); // There is room where the lease was.
+      this.#bridges.admit(); // There is room where the lease was.
       if (outcome === "exhausted") {
         if (deadlines.now - startedMs >= config.queueTimeoutMs) {
           return this.#turnAway(request, ENDING.exhausted);
@@ -356,7 +357,10 @@ export class RequestCarrier implements Carrier {
       case "unanswered":
         // Backends close on those who never finish a request: that is no failure of theirs.
         if (!exchange.wasOwed) lease.dropped(exchange.reason);
-        if (request.isRepeatable && this.#retries.take()) return failedBy(lease.backend, request);
+        failedBy(lease.backend, request);
+        if (request.isRepeatable && this.#options.pool.offers(request) && this.#retries.take()) {
+          return "failed";
+        }
         request.settle(502, ENDING.unanswered);
         break;
       case "silent":

@@ -2,7 +2,7 @@
 import { AdminServer } from "../../lib/admin/server.ts";
 import { type SteeringOptions, steeringRoutes } from "../../lib/admin/steering.ts";
 import { systemClock } from "../../lib/clock.ts";
-import { ConfigError } from "../../lib/config.ts";
+import { ConfigError } from "../../lib/config_error.ts";
 import { BalancerError, SteeringError } from "../../lib/errors.ts";
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { backendSnapshot, FakeSteerable } from "../support/fake_steerable.ts";

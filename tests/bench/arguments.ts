@@ -33,7 +33,8 @@ its http mode with HAProxy (mode http) and nginx (proxy_pass) under the workload
 Needs Debian's packages wrk, nginx, libnginx-mod-stream and haproxy.
 
   --only LIST       what to measure, of ${MEASUREMENT_NAMES.join(",")} (default: all)
-  --balancers LIST  who takes part, of ${CONTESTANT_NAMES.join(",")} (default: ours,haproxy,nginx)
+  --balancers LIST  who takes part, of ${CONTESTANT_NAMES.join(",")} (default: ours,haproxy,nginx);
+                    ours-log is ours with --access-log text
   --baseline        add the bare pump: what Deno costs without any of our features (not for http-*)
   --seconds N       length of each run under load (default: 5)
   --repeat N        repetitions, of which the median is reported (default: 3)

@@ -11,8 +11,11 @@ import { type ProcessCommand } from "./running_process.ts";
 
 const PROJECT_DIRECTORY = new URL("../../", import.meta.url).pathname;
 
-/** The names of the contestants, as `--balancers` takes them; `pump` is what `--baseline` adds. */
-export const CONTESTANT_NAMES = ["ours", "haproxy", "nginx", "pump"] as const;
+/**
+ * The names of the contestants, as `--balancers` takes them; `ours-log` is ours with the access log,
+ * and `pump` is what `--baseline` adds.
+ */
+export const CONTESTANT_NAMES = ["ours", "ours-log", "haproxy", "nginx", "pump"] as const;
 
 /** One of {@linkcode CONTESTANT_NAMES}. */
 export type ContestantName = typeof CONTESTANT_NAMES[number];
@@ -79,7 +82,11 @@ interface Missing {
 async function findContestant(name: ContestantName, mode: Mode): Promise<Contestant | Missing> {
   switch (name) {
     case "ours":
-      return ourContestant(mode);
+      return ourContestant(name, { label: "loadbalancer", args: ["--mode", mode] });
+    case "ours-log": {
+      const args = ["--mode", mode, "--access-log", "text"];
+      return ourContestant(name, { label: "with access log", args });
+    }
     case "pump":
       return pumpContestant();
     case "haproxy": {
@@ -104,18 +111,20 @@ async function findContestant(name: ContestantName, mode: Mode): Promise<Contest
 /** What our balancer carries at once unless `-N` says otherwise. */
 const DEFAULT_BRIDGES = 1024;
 
-function ourContestant(mode: Mode): Contestant {
-  const label = "loadbalancer";
+function ourContestant(
+  name: "ours" | "ours-log",
+  { label, args }: { readonly label: string; readonly args: readonly string[] },
+): Contestant {
   return {
-    name: "ours",
+    name,
     label,
     isPeer: false,
     prepare({ port, backendPorts, clientsMax }): Promise<ProcessCommand> {
-      const args = ["--mode", mode];
-      if (clientsMax > DEFAULT_BRIDGES) args.push("-N", String(clientsMax));
+      const bridges = clientsMax > DEFAULT_BRIDGES ? ["-N", String(clientsMax)] : [];
       // The peers listen on 127.0.0.1 alone, not on every address of both families.
-      args.push(`127.0.0.1:${port}`, ...backendPorts.map(String));
-      return Promise.resolve(denoCommand(label, { script: "main.ts", args }));
+      const addresses = [`127.0.0.1:${port}`, ...backendPorts.map(String)];
+      const all = [...args, ...bridges, ...addresses];
+      return Promise.resolve(denoCommand(label, { script: "main.ts", args: all }));
     },
   };
 }

@@ -1,6 +1,7 @@
 import { ConfigFileError } from "../../lib/config_file/error.ts";
 import { jsonSchema, parseConfigFile } from "../../lib/config_file/mod.ts";
-import { type Given, type Option, OPTIONS, SETTINGS } from "../../lib/config.ts";
+import type { Given } from "../../lib/config.ts";
+import { type Option, OPTIONS, SETTINGS } from "../../lib/options.ts";
 import { assert, assertEquals, assertThrows } from "../support/assert.ts";
 import { areValid, hasJsonSchema } from "../support/json_schema.ts";
 import { Random } from "../support/random.ts";

@@ -5,7 +5,7 @@ import { makeBalancer, startBalancer } from "../support/balancer.ts";
 import { BlackHole } from "../support/black_hole.ts";
 import { askOnce, ByteClient, connectAndReset, get } from "../support/byte_client.ts";
 import { GateServer } from "../support/gate_server.ts";
-import { deadPort, RawServer, readSome, writeAll } from "../support/raw_server.ts";
+import { deadPort, RawServer, readSome, type Script, writeAll } from "../support/raw_server.ts";
 import { until } from "../support/until.ts";
 
 const TRUSTING = { health: "off" } as const;
@@ -88,6 +88,30 @@ Deno.test("max: room that comes with another backend is used at once", async () 
   assertEquals(await second, ANSWER, "the other one came up");
   server.open();
   assertEquals(await first, ANSWER);
+});
+
+// Regression: such room was offered to idle bridges only, and there are fewer of those than clients.
+Deno.test("max: room that failed clients leave is used by all who wait, as far as N allows", async () => {
+  const failing = Promise.withResolvers<void>();
+  await using flaky = new RawServer(async (conn, index) => {
+    if (await readSome(conn) === "") return;
+    if (index < 2) await failing.promise;
+    else await writeAll(conn, ANSWER);
+  });
+  await using backup = new GateServer();
+  const servers = [`${flaky.port},max=1`, `${backup.port},backup`];
+  await using balancer = await startBalancer(servers, TRUSTING);
+  const first = askOnce(balancer.address.port, get("/1"));
+  await until(() => balancer.snapshot().carried === 1, "the first is carried");
+  const second = askOnce(balancer.address.port, get("/2"));
+  await until(() => balancer.snapshot().waiting === 1, "the second waits");
+  const third = askOnce(balancer.address.port, get("/3"));
+  await until(() => balancer.snapshot().waiting === 2, "the third waits");
+  failing.resolve();
+  assertEquals(await third, ANSWER, "there is room again where the others were");
+  assertEquals(balancer.snapshot().backends[1]?.inFlight, 2, "they are still carried");
+  backup.open();
+  assertEquals(await Promise.all([first, second]), [ANSWER, ANSWER]);
 });
 
 Deno.test("max: room that a failed client leaves is used while that client is carried elsewhere", async () => {
@@ -296,6 +320,32 @@ Deno.test("names: each address is a backend; one that is new serves, one that va
   first.open();
   assertEquals(await running, ANSWER);
   await until(() => states().length === 1, "it is gone");
+});
+
+// Regression: a new bound of a backend that stayed ready woke nobody.
+Deno.test("names: room that comes with another bound is used at once", async () => {
+  const released = Promise.withResolvers<void>();
+  const script: Script = async (conn) => {
+    if (await readSome(conn) === "") return;
+    await released.promise;
+    await writeAll(conn, ANSWER);
+  };
+  await using first = new RawServer(script);
+  await using _second = new RawServer(script, { hostname: "127.0.0.2", port: first.port });
+  using _release = { [Symbol.dispose]: released.resolve };
+  const names = new Names();
+  names.addresses.set("small.test", ["127.0.0.1", "127.0.0.2"]);
+  names.addresses.set("large.test", ["127.0.0.1"]);
+  const servers = [`small.test:${first.port},max=1`, `large.test:${first.port},max=2`];
+  const settings = { ...TRUSTING, resolveMs: "1s" };
+  await using balancer = makeBalancer(servers, settings, { lookup: names.lookup });
+  const answers = Array.from({ length: 3 }, () => askOnce(balancer.address.port, get("/")));
+  await until(() => balancer.snapshot().carried === 2, "two are carried");
+  await until(() => balancer.snapshot().waiting === 1, "the third waits");
+  names.addresses.set("small.test", ["127.0.0.2"]);
+  await until(() => first.connections === 2, "the third is carried");
+  released.resolve();
+  assertEquals(await Promise.all(answers), Array(3).fill(ANSWER));
 });
 
 // Regression: between the drain of the old addresses and the first check of the new, it was 500.

@@ -461,3 +461,17 @@ Deno.test("http: at a stop, what runs is answered, and idle clients are closed",
   running[Symbol.dispose]();
   await stopped;
 });
+
+// Regression: what was never sent again counted, and spent the budget.
+Deno.test("http: only what is sent again counts as a retry", async () => {
+  await using silent = new RawServer(async (conn) => void await readSome(conn));
+  await using other = new RawServer(async (conn) => void await readSome(conn));
+  await using balancer = await start([silent, other], { ejectAfter: "0" });
+  for (let turn = 1; turn <= 4; turn++) {
+    const text = await askOnce(balancer.address.port, ask("/"));
+    assertMatch(text, /^HTTP\/1\.1 502 /);
+    const { http, backends } = balancer.snapshot();
+    const leased = backends.reduce((sum, each) => sum + each.leased, 0);
+    assertEquals(http?.retries, leased - turn, "each lease beyond the first is one");
+  }
+});

@@ -1,6 +1,7 @@
 /** A whole new configuration for a running balancer: what changes, and that nobody loses by it. */
 import type { Balancer } from "../../lib/balancer.ts";
-import { type Config, ConfigError, makeConfig } from "../../lib/config.ts";
+import { ConfigError } from "../../lib/config_error.ts";
+import { type Config, makeConfig } from "../../lib/config.ts";
 import { BalancerError, SteeringError } from "../../lib/errors.ts";
 import { assert, assertEquals, assertMatch, assertRejects } from "../support/assert.ts";
 import { makeBalancer, type Server, type Settings, startBalancer } from "../support/balancer.ts";

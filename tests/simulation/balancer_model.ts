@@ -6,7 +6,8 @@
  * There is always a free bridge: what is compared is where clients are sent, not how they queue.
  */
 import type { Backend } from "../../lib/backend.ts";
-import { type Config, makeConfig, type Setting } from "../../lib/config.ts";
+import { type Config, makeConfig } from "../../lib/config.ts";
+import type { Setting } from "../../lib/options.ts";
 import type { Lease } from "../../lib/lease.ts";
 import { POLICIES, type PolicyName } from "../../lib/policy/mod.ts";
 import { Pool, type PoolClient } from "../../lib/pool.ts";

@@ -1,5 +1,5 @@
 /** What is simulated: servers and their load. */
-import type { Setting } from "../../lib/config.ts";
+import type { Setting } from "../../lib/options.ts";
 import type { Random } from "../support/random.ts";
 import type { Restart, ServerSettings } from "./server_model.ts";
 

@@ -1,6 +1,7 @@
 /** A whole balancer inside the test's process, on a free port, with real sockets. */
 import { Balancer, type BalancerParts } from "../../lib/balancer.ts";
-import { makeConfig, type Setting } from "../../lib/config.ts";
+import { makeConfig } from "../../lib/config.ts";
+import type { Setting } from "../../lib/options.ts";
 
 /** Settings as typed on the command line. */
 export type Settings = Readonly<Partial<Record<Setting, string>>>;

@@ -1,5 +1,5 @@
 /** Random settings, each written as on the command line and as in the configuration file. */
-import { type Option, SETTINGS } from "../../lib/config.ts";
+import { type Option, SETTINGS } from "../../lib/options.ts";
 import type { Random } from "./random.ts";
 
 /** The same settings in both ways. */

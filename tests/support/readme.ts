@@ -31,6 +31,14 @@ export function codeBlocksIn(markdown: string, heading: string): string[] {
   return blocks.flatMap((block) => (block.groups?.["lines"] ?? "").trimEnd().split("\n"));
 }
 
+/** The text of each code block in that language. */
+export function codeBlocksOf(markdown: string, language: string): string[] {
+  const blocks = markdown.matchAll(/^```(?<language>\w*)\n(?<text>[\s\S]*?)^```$/gm);
+  return [...blocks].flatMap(({ groups }) =>
+    groups?.["language"] === language ? [groups["text"] ?? ""] : []
+  );
+}
+
 /**
  * The table whose first row begins with that cell: the cells of its rows, without the row of
  * dashes. Blanks around a cell do not count, because the formatter sets them.
