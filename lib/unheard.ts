@@ -8,6 +8,7 @@
 import type { Client } from "./client.ts";
 import type { Deadlines, Expiring } from "./deadlines.ts";
 import { ENDING, type Ending } from "./ending.ts";
+import { type Member, Roster } from "./roster.ts";
 
 /** Who is told, and when. */
 export interface UnheardOptions {
@@ -24,13 +25,18 @@ export interface UnheardOptions {
 /** At the end of all, a request that is on its way may still arrive for so long, in milliseconds. */
 const LAST_CALL_MS = 1000;
 
+/** One of them, and since when it is silent. */
+interface Silent extends Member {
+  readonly client: Client;
+  readonly sinceMs: number;
+}
+
 /** Waits for their first words. */
 export class Unheard implements Expiring {
   /** For the deadlines. */
   place: number = -1;
   readonly #options: UnheardOptions;
-  /** Since when each is silent, first come first. */
-  readonly #silent = new Map<Client, number>();
+  readonly #silent = new Roster<Silent>();
   #timeoutMs: number;
   #settled: PromiseWithResolvers<void> | null = null;
 
@@ -48,15 +54,16 @@ export class Unheard implements Expiring {
   /** Takes a client over until it is heard, or gone. Never rejects. */
   async add(client: Client): Promise<void> {
     const { deadlines, onHeard } = this.#options;
+    const silent: Silent = { place: -1, client, sinceMs: deadlines.now };
     if (this.#silent.size === 0) deadlines.watch(this);
-    this.#silent.set(client, deadlines.now);
+    this.#silent.add(silent);
     try {
       await client.receive();
     } catch {
-      return this.#gone(client, ENDING.leftEarly); // It broke the connection, or was let go.
+      return this.#gone(silent, ENDING.leftEarly); // It broke the connection, or was let go.
     }
-    if (client.held === 0) return this.#gone(client, ENDING.leftEarly);
-    if (!this.#leave(client)) return;
+    if (client.held === 0) return this.#gone(silent, ENDING.leftEarly);
+    if (!this.#leave(silent)) return;
     onHeard(client);
     this.#tell();
   }
@@ -71,34 +78,36 @@ export class Unheard implements Expiring {
 
   /** Lets all of them go, for that reason. */
   drop(ending: Ending): void {
-    for (const client of [...this.#silent.keys()]) this.#gone(client, ending);
+    for (const silent of this.#silent) this.#gone(silent, ending);
   }
 
   /** When the first of them has been silent for too long. */
   expiresAt(): number {
-    for (const sinceMs of this.#silent.values()) return sinceMs + this.#timeoutMs;
-    return Infinity;
+    let first = Infinity;
+    for (const { sinceMs } of this.#silent) first = Math.min(first, sinceMs);
+    return first + this.#timeoutMs;
   }
 
   /** Lets go of those whose time is over. */
   expire(): void {
-    for (const [client, sinceMs] of this.#silent) {
-      if (sinceMs + this.#timeoutMs > this.#options.deadlines.now) return;
-      this.#gone(client, ENDING.headTimeout);
+    for (const silent of this.#silent) {
+      const isLate = silent.sinceMs + this.#timeoutMs <= this.#options.deadlines.now;
+      if (isLate) this.#gone(silent, ENDING.headTimeout);
     }
   }
 
-  #gone(client: Client, ending: Ending): void {
-    if (!this.#leave(client)) return;
-    this.#options.onGone(client, ending);
+  #gone(silent: Silent, ending: Ending): void {
+    if (!this.#leave(silent)) return;
+    this.#options.onGone(silent.client, ending);
     this.#tell();
   }
 
   /** False: it is not here any more. */
-  #leave(client: Client): boolean {
-    const left = this.#silent.delete(client);
+  #leave(silent: Silent): boolean {
+    const isHere = silent.place !== -1;
+    this.#silent.delete(silent);
     if (this.#silent.size === 0) this.#options.deadlines.unwatch(this);
-    return left;
+    return isHere;
   }
 
   #tell(): void {
