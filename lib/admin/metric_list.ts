@@ -195,7 +195,8 @@ export const METRICS: readonly Metric[] = [
     read: ({ linesDropped }) => linesDropped,
   }),
   one("access_log_lines_dropped_total", {
-    help: "lines of the access log dropped because its reader was slow (only with --access-log)",
+    help:
+      "lines of the access log dropped: its reader was slow, or gone, or it could not be written",
     read: ({ accessLinesDropped }) => accessLinesDropped,
   }),
   one("process_cpu_seconds_total", {
