@@ -24,7 +24,7 @@ interface Field {
   readonly of: (line: Line) => string | number | null;
 }
 
-/** A target is cut after so many characters. */
+/** A target, or a line that was refused, is cut after so many characters. */
 const TARGET_LENGTH_MAX = 2048;
 
 const FIELDS: readonly Field[] = [
@@ -83,6 +83,11 @@ const FIELDS: readonly Field[] = [
   },
   { name: "end", help: "how it ended", of: ({ passage }) => endingOf(passage).word },
   { name: "by", help: "who ended it", of: ({ passage }) => endingOf(passage).by },
+  {
+    name: "reason",
+    help: "why, in words: what is wrong with the request, or with that server",
+    of: ({ passage }) => passage.reason || null,
+  },
 ];
 
 const JSON_PREFIXES = FIELDS.map(({ name }, place) => `${place === 0 ? "{" : ","}"${name}":`);
@@ -98,7 +103,7 @@ export function jsonLine(line: Line): string {
   return `${text}}\n`;
 }
 
-/** The time, and `name=value` for all else. What is not known is a dash; a request is in quotes. */
+/** The time, and `name=value` for all else. What is not known is a dash; what has blanks in it is in quotes. */
 export function textLine(line: Line): string {
   let text = "";
   for (let place = 0; place < FIELDS.length; place++) {
@@ -113,7 +118,7 @@ export function accessFieldsTable(): string {
   return ["| Field | What it tells |", "| --- | --- |", ...rows].join("\n");
 }
 
-/** Only requests have blanks in them, and are not to end a line or a pair of quotes. */
+/** What has blanks in it is not to end a line or a pair of quotes. */
 function textOf(value: string | number | null): string | number {
   if (value === null) return "-";
   return typeof value === "string" && value.includes(" ") ? JSON.stringify(value) : value;
@@ -125,9 +130,13 @@ function clientOf({ client: { hostname, port } }: Passage): string {
 
 function requestOf({ request }: Passage): string | null {
   if (request === null) return null;
+  if (typeof request === "string") return shortened(request);
   const { method, target, minor } = request;
-  const isLong = target.length > TARGET_LENGTH_MAX;
-  return `${method} ${isLong ? `${target.slice(0, TARGET_LENGTH_MAX)}…` : target} HTTP/1.${minor}`;
+  return `${method} ${shortened(target)} HTTP/1.${minor}`;
+}
+
+function shortened(text: string): string {
+  return text.length > TARGET_LENGTH_MAX ? `${text.slice(0, TARGET_LENGTH_MAX)}…` : text;
 }
 
 function endingOf({ ending }: Passage): { readonly word: string; readonly by: string } {
