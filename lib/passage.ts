@@ -8,7 +8,7 @@ import type { Backend } from "./backend.ts";
 import { ENDING, type Ending } from "./ending.ts";
 import type { Lease } from "./lease.ts";
 
-/** The first line of a request, as far as it was understood. */
+/** The first line of a request that was understood. */
 export interface RequestLine {
   /** Such as GET. */
   readonly method: string;
@@ -24,8 +24,8 @@ export class Passage {
   readonly client: Deno.NetAddr;
   /** When it came: was accepted, or spoke, or its head was read. */
   arrivedMs: number;
-  /** What it asks for, in http mode; null where no head was understood. */
-  readonly request: RequestLine | null;
+  /** What it asks for, in http mode, or the line that was refused; null where none was understood. */
+  readonly request: RequestLine | string | null;
   /** How often it was given to a backend. */
   attempts = 0;
   /** When that was for the first time; NaN: never. */
@@ -36,13 +36,19 @@ export class Passage {
   bytesUp = 0;
   /** Bytes of backends that were sent to the client; in http mode of the body. */
   bytesDown = 0;
+  /** Why the client's request is refused, in words; else empty. */
+  refusal = "";
   /** How it ended; null while it goes on. */
   ending: Ending | null = null;
   /** What it knows of the backend that had it last. */
   #lease: Lease | null = null;
 
   /** It has just come. */
-  constructor(client: Deno.NetAddr, arrivedMs: number, request: RequestLine | null = null) {
+  constructor(
+    client: Deno.NetAddr,
+    arrivedMs: number,
+    request: RequestLine | string | null = null,
+  ) {
     this.client = client;
     this.arrivedMs = arrivedMs;
     this.request = request;
@@ -77,6 +83,11 @@ export class Passage {
     const end = this.#lease?.end;
     if (end === "failed") return ENDING.unanswered;
     return end === "asked" ? ENDING.leftEarly : ENDING.nobody;
+  }
+
+  /** Why it ended as it did, where there is more to say: of the request, or of that backend; else empty. */
+  get reason(): string {
+    return this.refusal || (this.#lease?.reason ?? "");
   }
 
   /** It ends like that; only the first word counts. */

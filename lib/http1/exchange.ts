@@ -277,6 +277,7 @@ export class Exchange implements Expiring, BodyObserver {
       this.active();
       this.#watchClient();
     } else if (result.end === "malformed") {
+      this.#request.passage.refusal = result.reason;
       this.#judge(this.#phase === "asking" ? "bad client" : "cut");
     } else if (result.end === "short" || (result.end === "broken" && result.side === "reader")) {
       this.#judge("gone");

@@ -89,7 +89,7 @@ export class RequestCarrier implements Carrier {
       onRequest: (request) => this.#take(request),
       onSettled: (request) => {
         this.#carried.delete(request);
-        journal.ended(request.passage);
+        return journal.ended(request.passage);
       },
       onLeave: (session, lastBytes) => this.#leave(session, lastBytes),
     };
