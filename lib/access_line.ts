@@ -20,89 +20,126 @@ export interface Line {
 interface Field {
   readonly name: string;
   readonly help: string;
+  /** Where it stands in quotes: a word only in JSON, a phrase, which has blanks, in text too. */
+  readonly kind: "word" | "phrase" | "number";
   /** Null: it is not known, or there is none. */
   readonly of: (line: Line) => string | number | null;
 }
 
-/** A target is cut after so many characters. */
+/** A target, or a line that was refused, is cut after so many characters. */
 const TARGET_LENGTH_MAX = 2048;
 
 const FIELDS: readonly Field[] = [
-  { name: "time", help: "when it came, in UTC", of: ({ dateMs }) => timeOf(dateMs) },
-  { name: "client", help: "its address and port", of: ({ passage }) => clientOf(passage) },
+  { name: "time", kind: "word", help: "when it came, in UTC", of: ({ dateMs }) => timeOf(dateMs) },
+  {
+    name: "client",
+    kind: "word",
+    help: "its address and port",
+    of: ({ passage }) => clientOf(passage),
+  },
   {
     name: "backend",
+    kind: "word",
     help: "the server that had it last",
     of: ({ passage }) => passage.backend?.name ?? null,
   },
   {
     name: "attempts",
+    kind: "number",
     help: "how often it was given to a server",
     of: ({ passage }) => passage.attempts,
   },
   {
     name: "request",
+    kind: "phrase",
     help: "http mode: method, target and version, as far as they were understood",
     of: ({ passage }) => requestOf(passage),
   },
   {
     name: "status",
+    kind: "number",
     help: "of the answer in http mode; else only of the balancer's own",
     of: ({ passage }) => passage.status === 0 ? null : passage.status,
   },
   {
     name: "up",
+    kind: "number",
     help: "bytes sent to servers; in http mode of the body",
     of: ({ passage }) => passage.bytesUp,
   },
   {
     name: "down",
+    kind: "number",
     help: "bytes of servers sent to the client; in http mode of the body",
     of: ({ passage }) => passage.bytesDown,
   },
   {
     name: "wait_ms",
+    kind: "number",
     help: "until there was a server for it, or the end",
     of: ({ passage, endedMs }) =>
       rounded((passage.attempts === 0 ? endedMs : passage.leasedMs) - passage.arrivedMs),
   },
   {
     name: "connect_ms",
+    kind: "number",
     help: "how long connecting took; none where a connection was kept",
     of: ({ passage }) => passage.connectMs === 0 ? null : rounded(passage.connectMs),
   },
   {
     name: "first_ms",
+    kind: "number",
     help: "until the first byte of the answer",
     of: ({ passage }) => rounded(passage.answeredMs - passage.arrivedMs),
   },
   {
     name: "total_ms",
+    kind: "number",
     help: "until the end",
     of: ({ passage, endedMs }) => rounded(endedMs - passage.arrivedMs),
   },
-  { name: "end", help: "how it ended", of: ({ passage }) => endingOf(passage).word },
-  { name: "by", help: "who ended it", of: ({ passage }) => endingOf(passage).by },
+  { name: "end", kind: "word", help: "how it ended", of: ({ passage }) => endingOf(passage).word },
+  { name: "by", kind: "word", help: "who ended it", of: ({ passage }) => endingOf(passage).by },
+  {
+    name: "reason",
+    kind: "phrase",
+    help: "why, in words: what is wrong with the request, or with that server",
+    of: ({ passage }) => passage.reason || null,
+  },
 ];
 
-const JSON_PREFIXES = FIELDS.map(({ name }, place) => `${place === 0 ? "{" : ","}"${name}":`);
-const TEXT_PREFIXES = FIELDS.map(({ name }, place) => place === 0 ? "" : ` ${name}=`);
+/** A field with what stands before its value. */
+type Placed = Field & { readonly before: string };
+
+const IN_JSON: readonly Placed[] = FIELDS.map((field, place) => ({
+  ...field,
+  before: `${place === 0 ? "{" : ","}"${field.name}":`,
+}));
+const IN_TEXT: readonly Placed[] = FIELDS.map((field, place) => ({
+  ...field,
+  before: place === 0 ? "" : ` ${field.name}=`,
+}));
 
 /** One JSON object. What is not known is null. */
 export function jsonLine(line: Line): string {
   let text = "";
-  for (let place = 0; place < FIELDS.length; place++) {
-    const value = FIELDS[place]?.of(line) ?? null;
-    text += `${JSON_PREFIXES[place]}${typeof value === "string" ? JSON.stringify(value) : value}`;
+  for (const { before, kind, of } of IN_JSON) {
+    const value = of(line);
+    text += before;
+    if (kind === "number" || value === null) text += value;
+    else text += kind === "word" ? `"${value}"` : quoted(value);
   }
   return `${text}}\n`;
 }
 
-/** The time, and `name=value` for all else. What is not known is a dash; a request is in quotes. */
+/** The time, and `name=value` for all else. What is not known is a dash; what has blanks is in quotes. */
 export function textLine(line: Line): string {
   let text = "";
-  for (let place = 0; place < FIELDS.length; place++) {
-    text += `${TEXT_PREFIXES[place]}${textOf(FIELDS[place]?.of(line) ?? null)}`;
+  for (const { before, kind, of } of IN_TEXT) {
+    const value = of(line);
+    text += before;
+    if (value === null) text += "-";
+    else text += kind === "phrase" ? quoted(value) : value;
   }
   return `${text}\n`;
 }
@@ -113,10 +150,13 @@ export function accessFieldsTable(): string {
   return ["| Field | What it tells |", "| --- | --- |", ...rows].join("\n");
 }
 
-/** Only requests have blanks in them, and are not to end a line or a pair of quotes. */
-function textOf(value: string | number | null): string | number {
-  if (value === null) return "-";
-  return typeof value === "string" && value.includes(" ") ? JSON.stringify(value) : value;
+/** Text that stands in quotes as it is, as nearly all does; finding that out costs less than quoting. */
+const PLAIN = /^[ !#-[\]-~]*$/;
+
+/** It cannot end the line, nor its quotes. */
+function quoted(value: string | number): string {
+  const text = String(value);
+  return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text);
 }
 
 function clientOf({ client: { hostname, port } }: Passage): string {
@@ -125,19 +165,31 @@ function clientOf({ client: { hostname, port } }: Passage): string {
 
 function requestOf({ request }: Passage): string | null {
   if (request === null) return null;
+  if (typeof request === "string") return shortened(request);
   const { method, target, minor } = request;
-  const isLong = target.length > TARGET_LENGTH_MAX;
-  return `${method} ${isLong ? `${target.slice(0, TARGET_LENGTH_MAX)}…` : target} HTTP/1.${minor}`;
+  return `${method} ${shortened(target)} HTTP/1.${minor}`;
+}
+
+function shortened(text: string): string {
+  return text.length > TARGET_LENGTH_MAX ? `${text.slice(0, TARGET_LENGTH_MAX)}…` : text;
 }
 
 function endingOf({ ending }: Passage): { readonly word: string; readonly by: string } {
   return ending ?? ENDING.defect;
 }
 
-/** To a thousandth; null where there is no such time. */
-function rounded(ms: number): number | null {
-  return Number.isNaN(ms) ? null : Math.max(0, Math.round(ms * 1000) / 1000);
+/** Three digits behind the point, without the last zeros: printing a fraction costs more than all else. */
+const FRACTIONS = Array.from({ length: 1000 }, (_, digits) => `${digits / 1000}`.slice(1));
+
+/** To a thousandth, as text; null where there is no such time. */
+function rounded(ms: number): string | null {
+  if (Number.isNaN(ms)) return null;
+  const thousandths = ms <= 0 ? 0 : Math.round(ms * 1000);
+  return `${Math.trunc(thousandths / 1000)}${FRACTIONS[thousandths % 1000]}`;
 }
+
+/** Three digits. */
+const MILLISECONDS = Array.from({ length: 1000 }, (_, ms) => `${ms}`.padStart(3, "0"));
 
 /** The second that was last asked for, as text: most lines are of one second. */
 const stamp = { second: NaN, text: "" };
@@ -149,5 +201,5 @@ function timeOf(dateMs: number): string {
     stamp.second = second;
     stamp.text = new Date(second * 1000).toISOString().slice(0, -4);
   }
-  return `${stamp.text}${String(Math.floor(dateMs) - second * 1000).padStart(3, "0")}Z`;
+  return `${stamp.text}${MILLISECONDS[Math.floor(dateMs) - second * 1000]}Z`;
 }

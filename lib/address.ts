@@ -97,6 +97,21 @@ export function plainIp(ip: string): string {
   return ip.startsWith("::ffff:") && ip.includes(".") ? ip.slice("::ffff:".length) : ip;
 }
 
+/**
+ * The same text for the same host, however it is written: in capitals or not, and an IPv6 address with
+ * or without its zeros, or with an IPv4 address inside.
+ */
+export function canonicalHost(hostname: string): string {
+  if (!isIpv6(hostname)) return hostname.toLowerCase();
+  const canonical = new URL(`http://[${hostname}]/`).hostname.slice(1, -1);
+  const [, high, low] = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(canonical) ?? [];
+  if (high === undefined || low === undefined) return canonical;
+  return [high, low].flatMap((group) => {
+    const value = Number.parseInt(group, 16);
+    return [value >> 8, value & 0xff];
+  }).join(".");
+}
+
 function isHost(text: string): boolean {
   return /^[\d.]+$/.test(text) ? IPV4.test(text) : text.length <= 253 && NAME.test(text);
 }

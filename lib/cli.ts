@@ -51,7 +51,9 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
 
 /** Do the arguments ask for `--check`, wrong as the rest of them may be? */
 export function asksToCheck(args: readonly string[]): boolean {
-  return args.slice(0, endOfOptions(args)).includes("--check");
+  const options = args.slice(0, endOfOptions(args));
+  const last = options.findLast((each) => /^--check(?:=|$)/.test(each));
+  return last !== undefined && last !== "--check=false";
 }
 
 /** Where the options end: at `--`, or with the arguments. */

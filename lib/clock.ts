@@ -27,20 +27,34 @@ export function pause(delayMs: number, clock: Clock): Promise<void> {
   return new Promise((resolve) => clock.after(delayMs, resolve));
 }
 
-/** Pauses of one wait: the first is short, each one after it twice as long, up to a second. */
+/** How {@linkcode GrowingPause} grows, in milliseconds. */
+export interface GrowingPauseOptions {
+  /** The first pause. */
+  readonly firstMs: number;
+  /** The longest. */
+  readonly mostMs: number;
+}
+
+/** Pauses of one wait: the first is short, each one after it twice as long, up to a bound. */
 export class GrowingPause {
   readonly #clock: Clock;
-  #nextMs = 50;
+  readonly #mostMs: number;
+  #nextMs: number;
 
   /** Waits by that clock. */
-  constructor(clock: Clock) {
+  constructor(
+    clock: Clock,
+    { firstMs, mostMs }: GrowingPauseOptions = { firstMs: 50, mostMs: 1000 },
+  ) {
     this.#clock = clock;
+    this.#nextMs = firstMs;
+    this.#mostMs = mostMs;
   }
 
   /** Resolves after the next pause. */
   async wait(): Promise<void> {
     const delayMs = this.#nextMs;
-    this.#nextMs = Math.min(2 * delayMs, 1000);
+    this.#nextMs = Math.min(2 * delayMs, this.#mostMs);
     await pause(delayMs, this.#clock);
   }
 }

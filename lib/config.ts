@@ -1,7 +1,14 @@
 /**
  * The configuration: what was given, as text, to one validated and frozen {@linkcode Config}. Pure.
  */
-import { type Address, formatAddress, isLoopback, isSame, parseAddress } from "./address.ts";
+import {
+  type Address,
+  canonicalHost,
+  formatAddress,
+  isLoopback,
+  isSame,
+  parseAddress,
+} from "./address.ts";
 import type { BackendSettings } from "./backend.ts";
 import { parseBackend } from "./backend_argument.ts";
 import { ConfigError, quoted } from "./config_error.ts";
@@ -32,6 +39,8 @@ export type Values = { readonly [K in Exclude<Setting, Dependent>]: ValueOf<K> }
 
 /** All settings, validated and frozen. Times are in milliseconds. */
 export interface Config extends Values {
+  /** The settings that were given; all others have their defaults. */
+  readonly given: ReadonlySet<Setting>;
   /** Where clients come in. Port 0: any free one. */
   readonly listen: Address;
   /** The servers, in the order given; at least one. */
@@ -96,6 +105,7 @@ export function readConfig(source: ConfigSource): Config {
     (settings.health === "entries" ? "least-entries" : "round-robin");
   const config: Config = {
     ...settings,
+    given: new Set(Object.keys(source.settings ?? {}) as Setting[]),
     policy,
     idleTimeoutMs: settings.idleTimeoutMs ?? IDLE_MS[settings.mode],
     upgradedIdleTimeoutMs: settings.idleTimeoutMs ?? UPGRADED_IDLE_MS,
@@ -170,8 +180,9 @@ export function* wrongBackends(
   }
   const seen = new Set<string>();
   for (const [at, { address }] of backends.entries()) {
-    const name = formatAddress(address);
-    const argument = `SERVER ${name}`;
+    const host = canonicalHost(address.hostname);
+    const name = `${host} ${address.port}`;
+    const argument = `SERVER ${formatAddress(address)}`;
     if (seen.has(name)) {
       yield new ConfigError(argument, "given twice; expected each once", {
         subject: at,

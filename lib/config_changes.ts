@@ -69,6 +69,8 @@ export class ConfigChanges {
   readonly removed: readonly string[];
   /** The servers that stay, with settings of their own that differ. */
   readonly changed: readonly string[];
+  /** Of the settings those that somebody gave otherwise, and not only by the default of another. */
+  readonly #given: readonly Setting[];
   /** Do those that stay stand in another order? */
   readonly reordered: boolean;
 
@@ -80,6 +82,7 @@ export class ConfigChanges {
     this.settings = (Object.keys(OPTIONS) as Setting[]).filter((setting) =>
       identity(before, setting) !== identity(after, setting)
     );
+    this.#given = this.settings.filter((each) => before.given.has(each) || after.given.has(each));
     this.added = [...next.keys()].filter((name) => !old.has(name));
     this.removed = [...old.keys()].filter((name) => !next.has(name));
     const stay = [...old.keys()].filter((name) => next.has(name));
@@ -99,7 +102,7 @@ export class ConfigChanges {
 
   /** All of it in one line, with options as they are typed. */
   toString(): string {
-    const options = this.settings.map((setting) => `--${OPTIONS[setting].name}`);
+    const options = this.#given.map((setting) => `--${OPTIONS[setting].name}`);
     const changed = [...this.listen ? ["PORT"] : [], ...options, ...this.changed];
     const parts = [
       part("added", this.added),

@@ -115,8 +115,14 @@ export const ENDING = {
     by: "balancer",
     help: "it was not finished when the balancer had to stop",
   },
-  defect: {
+  refused: {
     place: 18,
+    word: "refused",
+    by: "balancer",
+    help: "http mode: what it asks for is not done here: CONNECT, another version, too long a head",
+  },
+  defect: {
+    place: 19,
     word: "defect",
     by: "balancer",
     help: "an error in this program, which the log tells of",

@@ -14,6 +14,8 @@ export type OnPassage = (passage: Passage, endedMs: number) => void;
 export class Journal {
   /** How many ended in which way without a backend, by the place of the ending; see `Backend.endings`. */
   readonly endings: Float64Array = new Float64Array(ENDINGS.length);
+  /** The same of clients in http mode that ended without a request: who did not ask, or not again. */
+  readonly idleEndings: Float64Array = new Float64Array(ENDINGS.length);
   /** From the arrival until a backend was found. */
   readonly waited: Histogram = new Histogram();
   /** How long connecting took, where it had to be done. */
@@ -33,8 +35,8 @@ export class Journal {
     this.#onPassage = onPassage;
   }
 
-  /** Takes in a passage that is over; to be called once for each. */
-  ended(passage: Passage): void {
+  /** Takes in a passage that is over; to be called once for each. Returns when that is, on the clock. */
+  ended(passage: Passage): number {
     const nowMs = this.#clock.now();
     const { backend, arrivedMs, attempts, connectMs, answeredMs } = passage;
     if (attempts > 0) this.waited.observe(passage.leasedMs - arrivedMs);
@@ -45,18 +47,19 @@ export class Journal {
       backend?.answered.observe(answeredMs - arrivedMs);
     }
     this.lasted.observe(nowMs - arrivedMs);
-    this.#count(passage, nowMs);
-  }
-
-  /** The same for a client who asked for nothing: the time that it took to do so is no measure. */
-  unasked(passage: Passage): void {
-    this.#count(passage, this.#clock.now());
-  }
-
-  #count(passage: Passage, nowMs: number): void {
-    const { place } = passage.ending ?? ENDING.defect;
-    const endings = passage.backend?.endings ?? this.endings;
-    endings[place] = (endings[place] ?? 0) + 1;
+    count(backend?.endings ?? this.endings, passage);
     this.#onPassage?.(passage, nowMs);
+    return nowMs;
   }
+
+  /** The same for a client who asked for nothing: it counts by itself, and its time is no measure. */
+  unasked(passage: Passage): void {
+    count(this.idleEndings, passage);
+    this.#onPassage?.(passage, this.#clock.now());
+  }
+}
+
+function count(endings: Float64Array, { ending }: Passage): void {
+  const { place } = ending ?? ENDING.defect;
+  endings[place] = (endings[place] ?? 0) + 1;
 }

@@ -98,8 +98,12 @@ function completed(
     file === null
       ? "missing; expected PORT SERVER..."
       : `missing; expected on the command line or as "${key}" in ${file.name}`;
-  if (listen === undefined) throw new ConfigError("PORT", missing("listen"));
-  if (file !== null && backends === undefined) throw new ConfigError("SERVER", missing("servers"));
+  const port = listen === undefined ? [new ConfigError("PORT", missing("listen"))] : [];
+  if (file === null) { for (const problem of port) throw problem; }
+  const server = backends === undefined && file !== null
+    ? [new ConfigError("SERVER", missing("servers"))]
+    : [];
+  if (listen === undefined || server.length > 0) throw new ConfigFileError([...port, ...server]);
   return { listen, backends: backends ?? [], settings };
 }
 

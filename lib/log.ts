@@ -112,7 +112,9 @@ function isWanted(record: LogRecord, level: LogLevel): boolean {
 
 function formatter(format: LogFormat): TextFormatter {
   if (format === "json") {
-    return getJsonLinesFormatter({ message: "rendered", properties: "flatten" });
+    const toJson = getJsonLinesFormatter({ message: "rendered", properties: "flatten" });
+    // Left to itself, it puts quotes around the values in a message.
+    return (record) => toJson({ ...record, message: [record.message.map(String).join("")] });
   }
   const options: TextFormatterOptions = {
     timestamp: "rfc3339",

@@ -5,10 +5,10 @@
  * Times are on the clock of the backends, in milliseconds.
  */
 import type { Backend } from "./backend.ts";
-import type { Ending } from "./ending.ts";
+import { ENDING, type Ending } from "./ending.ts";
 import type { Lease } from "./lease.ts";
 
-/** The first line of a request, as far as it was understood. */
+/** The first line of a request that was understood. */
 export interface RequestLine {
   /** Such as GET. */
   readonly method: string;
@@ -22,10 +22,10 @@ export interface RequestLine {
 export class Passage {
   /** Who it is. */
   readonly client: Deno.NetAddr;
-  /** When it came: was accepted, or its head was read. */
-  readonly arrivedMs: number;
-  /** What it asks for, in http mode; null where no head was understood. */
-  readonly request: RequestLine | null;
+  /** When it came: was accepted, or spoke, or its head was read. */
+  arrivedMs: number;
+  /** What it asks for, in http mode, or the line that was refused; null where none was understood. */
+  readonly request: RequestLine | string | null;
   /** How often it was given to a backend. */
   attempts = 0;
   /** When that was for the first time; NaN: never. */
@@ -36,13 +36,19 @@ export class Passage {
   bytesUp = 0;
   /** Bytes of backends that were sent to the client; in http mode of the body. */
   bytesDown = 0;
+  /** Why the client's request is refused, in words; else empty. */
+  refusal = "";
   /** How it ended; null while it goes on. */
   ending: Ending | null = null;
   /** What it knows of the backend that had it last. */
   #lease: Lease | null = null;
 
   /** It has just come. */
-  constructor(client: Deno.NetAddr, arrivedMs: number, request: RequestLine | null = null) {
+  constructor(
+    client: Deno.NetAddr,
+    arrivedMs: number,
+    request: RequestLine | string | null = null,
+  ) {
     this.client = client;
     this.arrivedMs = arrivedMs;
     this.request = request;
@@ -67,6 +73,21 @@ export class Passage {
   /** When the first byte of its answer came; NaN: never. */
   get answeredMs(): number {
     return this.#lease?.answeredMs ?? NaN;
+  }
+
+  /**
+   * How it ends when nobody is left to try: by the last backend, if that took it and then ended where
+   * an answer was due; by the client, if it never came to the end of its request.
+   */
+  get unserved(): Ending {
+    const end = this.#lease?.end;
+    if (end === "failed") return ENDING.unanswered;
+    return end === "asked" ? ENDING.leftEarly : ENDING.nobody;
+  }
+
+  /** Why it ended as it did, where there is more to say: of the request, or of that backend; else empty. */
+  get reason(): string {
+    return this.refusal || (this.#lease?.reason ?? "");
   }
 
   /** It ends like that; only the first word counts. */

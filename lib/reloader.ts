@@ -47,7 +47,9 @@ export class Reloader {
       await this.reload();
     } catch (error) {
       if (isExpected(error)) {
-        log.error("Not reloaded, nothing has changed: {message}", { message: error.message });
+        for (const reason of error.message.split("\n")) {
+          log.error("Not reloaded, nothing has changed: {reason}", { reason });
+        }
       } else {
         log.error("A defect of this program: {error}", { error: String(error) });
       }

@@ -47,6 +47,7 @@ export async function serve(
   const balancer = new Balancer(config, {
     onPassage: (passage, endedMs) => accessLog.write(passage, endedMs),
     onChange: () => admin?.changed(),
+    admin: admin?.address ?? null,
   });
   const reloads = reloader = new Reloader({
     load: loadAgain,

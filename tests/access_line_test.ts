@@ -40,7 +40,7 @@ Deno.test("textLine: tells all of a request that was served", () => {
     textLine(line),
     `2026-02-03T04:05:06.007Z client=10.0.0.7:4711 backend=${backend} attempts=1 ` +
       `request="GET /a?b=c HTTP/1.1" status=200 up=3 down=1234 wait_ms=0.25 connect_ms=1 ` +
-      "first_ms=3.25 total_ms=13.25 end=served by=backend\n",
+      "first_ms=3.25 total_ms=13.25 end=served by=backend reason=-\n",
   );
 });
 
@@ -48,7 +48,7 @@ Deno.test("textLine: has a dash for what is not known", () => {
   assertEquals(
     textLine(turnedAway()),
     "2026-02-03T04:06:06.007Z client=[::1]:5 backend=- attempts=0 request=- status=- up=0 down=0 " +
-      "wait_ms=30000 connect_ms=- first_ms=- total_ms=30000 end=queue-timeout by=balancer\n",
+      "wait_ms=30000 connect_ms=- first_ms=- total_ms=30000 end=queue-timeout by=balancer reason=-\n",
   );
 });
 

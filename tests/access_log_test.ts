@@ -1,7 +1,8 @@
 import { AccessLog, type AccessLogOutput } from "../lib/access_log.ts";
 import { ENDING } from "../lib/ending.ts";
 import { Passage } from "../lib/passage.ts";
-import { assert, assertEquals } from "./support/assert.ts";
+import { assert, assertEquals, assertMatch } from "./support/assert.ts";
+import { CapturedLog } from "./support/captured_log.ts";
 import { FakeClock, settle } from "./support/fake_clock.ts";
 
 /** A reader that takes as much at once as it is told, and nothing while it stalls. */
@@ -9,7 +10,8 @@ class Reader implements AccessLogOutput {
   text = "";
   writes = 0;
   atOnce = Infinity;
-  isBroken = false;
+  /** What writing fails with; null: it does not. */
+  error: Error | null = null;
   #stall: PromiseWithResolvers<void> | null = null;
 
   stall(): void {
@@ -28,7 +30,7 @@ class Reader implements AccessLogOutput {
   async write(bytes: Uint8Array): Promise<number> {
     this.writes++;
     await this.#stall?.promise;
-    if (this.isBroken) throw new Deno.errors.BrokenPipe("Broken pipe");
+    if (this.error !== null) throw this.error;
     const taken = bytes.subarray(0, this.atOnce);
     this.text += new TextDecoder().decode(taken);
     return taken.length;
@@ -126,12 +128,106 @@ Deno.test("AccessLog: at the end nobody waits for ever for a reader that stalls"
   await ending;
 });
 
-Deno.test("AccessLog: a reader that has gone ends it, and lines from then on are counted", async () => {
+Deno.test("AccessLog: at the end a slow reader is waited for as long as it reads", async () => {
   const { clock, reader, accessLog } = start();
-  reader.isBroken = true;
+  reader.stall();
+  write(accessLog, 300);
+  let isOver = false;
+  const ending = accessLog[Symbol.asyncDispose]().then(() => isOver = true);
+  for (let second = 4; second <= 20; second += 4) {
+    await clock.advance(4000);
+    assertEquals(isOver, false, `after ${second}s`);
+    reader.goOn();
+    reader.stall();
+  }
+  reader.goOn();
+  await clock.advance(0);
+  await ending;
+  assertEquals([portsOf(reader), accessLog.dropped], [upTo(300), 0]);
+});
+
+Deno.test("AccessLog: at the end it is told how many lines were dropped, first and last ones", async () => {
+  await using captured = await CapturedLog.start();
+  const { clock, reader, accessLog } = start();
+  reader.stall();
+  write(accessLog, 200_000);
+  const ending = accessLog[Symbol.asyncDispose]();
+  await clock.advance(5000);
+  await ending;
+  assertEquals(accessLog.dropped, 200_000, "nothing was read");
+  assertEquals(captured.lines.at(-1), "warning: The access log has dropped 200000 lines");
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("AccessLog: while a reader is too slow, the log tells every 5 s how many were dropped", async () => {
+  await using captured = await CapturedLog.start();
+  const { clock, reader, accessLog } = start();
+  reader.stall();
+  write(accessLog, 100_000);
+  const { dropped } = accessLog;
+  assertEquals(captured.lines, [
+    "warning: The access log is read too slowly: lines are dropped from now on",
+  ]);
+  await clock.advance(4999);
+  assertEquals(captured.lines.length, 1);
+  await clock.advance(1);
+  assertEquals(
+    captured.lines[1],
+    `warning: The access log is read too slowly: ${dropped} lines dropped`,
+  );
+  write(accessLog, 1);
+  await clock.advance(5000);
+  assertEquals(captured.lines[2], "warning: The access log is read too slowly: 1 line dropped");
+  await clock.advance(60_000);
+  assertEquals(captured.lines.length, 3, "no more of it than there is to tell");
+  reader.goOn();
+  await accessLog[Symbol.asyncDispose]();
+});
+
+Deno.test("AccessLog: a reader that has gone ends it, and all lines that it did not take are counted", async () => {
+  await using captured = await CapturedLog.start();
+  const { clock, reader, accessLog } = start();
+  reader.error = new Deno.errors.BrokenPipe("Broken pipe");
   write(accessLog, 2);
   await clock.advance(100);
   write(accessLog, 3);
-  assertEquals([accessLog.dropped, reader.writes, clock.pending], [3, 1, 0]);
+  await clock.advance(60_000);
+  assertEquals([accessLog.dropped, reader.writes, clock.pending], [5, 1, 0]);
   await accessLog[Symbol.asyncDispose]();
+  assertEquals(captured.lines, [
+    "error: The access log ends here: its reader has gone",
+    "warning: The access log has dropped 5 lines",
+  ]);
+});
+
+Deno.test("AccessLog: a full disk that has room again gets whole lines again, and both are told once", async () => {
+  await using captured = await CapturedLog.start();
+  const { clock, reader, accessLog } = start();
+  const writeSome = reader.write.bind(reader);
+  const linesOfWrites: number[] = [];
+  reader.write = (bytes) => {
+    linesOfWrites.push(bytes.filter((byte) => byte === 0x0a).length);
+    if (reader.text !== "") reader.error = new Error("No space left on device (os error 28)");
+    return writeSome(bytes);
+  };
+  reader.atOnce = 250; // A whole line, and some of the next.
+  write(accessLog, 3);
+  await clock.advance(60_000);
+  const { writes } = reader;
+  assert(writes >= 10 && writes <= 25, `${writes}: tried again, with pauses that grow`);
+  assertEquals(reader.text.split("\n").map((line) => line.endsWith(" reason=-")), [true, false]);
+  assertEquals(linesOfWrites.slice(2).filter((count) => count !== 1), [], "one line at a time");
+  write(accessLog, 2);
+  reader.write = writeSome;
+  reader.error = null;
+  await clock.advance(4000);
+  const areWhole = reader.lines.map((line) => line.endsWith(" reason=-"));
+  assertEquals(areWhole, [true, false, true, true, true]);
+  assertEquals(portsOf(reader), [1, 2, 3, 1, 2]);
+  await accessLog[Symbol.asyncDispose]();
+  assertMatch(captured.lines[0] ?? "", /^error: The access log cannot be written.*No space left/);
+  assertEquals(captured.lines.slice(1), [
+    "warning: The access log is written again; 1 line dropped meanwhile",
+    "warning: The access log has dropped 1 line",
+  ]);
 });

@@ -158,7 +158,16 @@ Deno.test("parseCommandLine: --config-schema, --check and --systemd-unit ask for
 Deno.test("asksToCheck: finds --check among the options, whatever else is wrong", () => {
   assertEquals(asksToCheck(["--wat", "--check"]), true);
   assertEquals(asksToCheck(["8080", "1234"]), false);
+  assertEquals(asksToCheck(["8080", "--checks"]), false);
   assertEquals(asksToCheck(["8080", "--", "--check"]), false);
+});
+
+Deno.test("asksToCheck: is of one mind with parseCommandLine, however --check is written", () => {
+  for (const text of ["--check=true", "--check=", "--check=false", "--check --check=false"]) {
+    const args = text.split(" ");
+    assertEquals(asksToCheck(args), parseCommandLine([...args, "1", "2"]).kind === "check", text);
+  }
+  assertEquals(asksToCheck(["--check=true"]), true);
 });
 
 Deno.test("parseCommandLine: help is given even if a value is wrong", () => {

@@ -90,6 +90,13 @@ Deno.test("ConfigChanges: a default that follows from another setting changes wi
   assertEquals(changes(config("1", { mode: "http" }), explicit).settings, ["idleTimeoutMs"]);
 });
 
+Deno.test("ConfigChanges: what changes by the default of another setting is not told as if it were given", () => {
+  const mode = changes(config("1"), config("1", { mode: "http" }));
+  assertEquals(String(mode), "changed --mode");
+  const gone = changes(config("1", { mode: "http", idleTimeoutMs: "1s" }), config("1"));
+  assertEquals(String(gone), "changed --mode, --idle-timeout");
+});
+
 Deno.test("ConfigChanges: tells servers that come, go, change, and change places", () => {
   const found = changes(config("1 2 3,weight=2 web:4"), config("web:4,max=9 3,weight=2 5 1"));
   assertEquals(found.added, ["127.0.0.1:5"]);

@@ -27,7 +27,8 @@ function backendsComplaint(listen: string, ...backends: string[]): string {
 }
 
 Deno.test("makeConfig: without settings, everything has the default that is documented", () => {
-  const { trustProxy, ...config } = makeConfig(source());
+  const { trustProxy, given, ...config } = makeConfig(source());
+  assertEquals(given.size, 0);
   assertEquals(trustProxy.isTrusted("127.0.0.1"), false);
   assertEquals(config, {
     listen: { hostname: "::", port: 8080 },
@@ -74,10 +75,12 @@ Deno.test("makeConfig: without settings, everything has the default that is docu
 });
 
 Deno.test("OPTIONS: each default can be typed, and setting it changes nothing", () => {
-  const defaults = makeConfig(source());
+  const { given: none, ...defaults } = makeConfig(source());
+  assertEquals([...none], []);
   for (const [setting, option] of Object.entries(OPTIONS) as [Setting, Option<unknown>][]) {
     if (option.default === "") continue;
-    assertEquals(withSetting(setting, option.default), defaults, setting);
+    const { given, ...config } = withSetting(setting, option.default);
+    assertEquals([[...given], config], [[setting], defaults]);
   }
 });
 
@@ -282,6 +285,21 @@ Deno.test("makeConfig: at least one server, at most 10000, each once", () => {
     backendsComplaint("80", "1234", "127.0.0.1:1234"),
     "SERVER 127.0.0.1:1234: given twice; expected each once",
   );
+});
+
+Deno.test("makeConfig: a server is the same however its host is written", () => {
+  const pairs = [
+    ["127.0.0.1:1", "[::ffff:127.0.0.1]:1"],
+    ["127.0.0.1:1", "[::ffff:7f00:1]:1"],
+    ["[::1]:1", "[0:0::0001]:1"],
+    ["web:1", "Web:1"],
+  ] as const;
+  for (const [one, other] of pairs) {
+    assertEquals(
+      backendsComplaint("80", one, other),
+      `SERVER ${other}: given twice; expected each once`,
+    );
+  }
 });
 
 Deno.test("makeConfig: the balancer is not among its own servers", () => {

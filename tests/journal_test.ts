@@ -56,12 +56,13 @@ Deno.test("Journal: counts each further backend that was tried", () => {
   assertEquals(third.endings[ENDING.nobody.place], 1);
 });
 
-Deno.test("Journal: a client that asked for nothing counts, but not its time", () => {
+Deno.test("Journal: a client that asked for nothing counts by itself, as no request, and not its time", () => {
   const journal = new Journal(new FakeClock());
   const passage = new Passage(CLIENT, 0);
   passage.end(ENDING.keepAliveTimeout);
   journal.unasked(passage);
-  assertEquals(journal.endings[ENDING.keepAliveTimeout.place], 1);
+  assertEquals(journal.idleEndings[ENDING.keepAliveTimeout.place], 1);
+  assertEquals(journal.endings[ENDING.keepAliveTimeout.place], 0);
   assertEquals(journal.lasted.count, 0);
 });
 

@@ -80,6 +80,12 @@ Deno.test("load: a port or servers that neither names are asked for in both", as
     await complaint(ConfigError, { listen: 1 }),
     'SERVER: missing; expected on the command line or as "servers" in standard input',
   );
+  assertEquals(
+    await complaint(ConfigError, {}),
+    'PORT: missing; expected on the command line or as "listen" in standard input\n' +
+      'SERVER: missing; expected on the command line or as "servers" in standard input',
+    "both at once",
+  );
   const error = await assertRejects(() => load(["-N8"]), ConfigError);
   assertEquals(error.message, "PORT: missing; expected PORT SERVER...");
 });

@@ -25,6 +25,19 @@ Deno.test("startLog: writes what is important enough, all of it before the end",
   assertMatch(text, /^\S+ WARNING but this\n\S+ ERROR {3}and this\n$/);
 });
 
+Deno.test("startLog: a value in a message has no quotes around it, in JSON as in text", async () => {
+  const text = await stderrOf(`
+    await using _log = await startLog({ level: "info", format: "json" });
+    log.info("Reloaded: {changes}, {count} in all", { changes: "changed --mode", count: 1 });
+  `);
+  const { message, changes, count } = JSON.parse(text);
+  assertEquals([message, changes, count], [
+    "Reloaded: changed --mode, 1 in all",
+    "changed --mode",
+    1,
+  ]);
+});
+
 Deno.test("RunningLog.change: later lines go by the new level and form, earlier ones are not lost", async () => {
   const text = await stderrOf(`
     await using running = await startLog({ level: "error", format: "text" });

@@ -1,4 +1,5 @@
 import { ConfigError } from "../lib/config_error.ts";
+import { ConfigFileError } from "../lib/config_file/error.ts";
 import { type Config, makeConfig } from "../lib/config.ts";
 import { BalancerError, SteeringError } from "../lib/errors.ts";
 import { Reloader } from "../lib/reloader.ts";
@@ -74,6 +75,18 @@ for (const [what, error] of Object.entries(EXPECTED)) {
     });
   }
 }
+
+Deno.test("Reloader.reloadAndLog: each of many faults is a line of its own in the log", async () => {
+  await using log = await CapturedLog.start();
+  const bench = new Bench();
+  const faults = ["queue -1", "mode"].map((each) => new ConfigError(each, "expected another"));
+  bench.loaded = new ConfigFileError(faults);
+  await bench.reloader.reloadAndLog();
+  assertEquals(log.lines, [
+    "error: Not reloaded, nothing has changed: queue -1: expected another",
+    "error: Not reloaded, nothing has changed: mode: expected another",
+  ]);
+});
 
 Deno.test("Reloader.reloadAndLog: a defect does not end the process, and is logged as one", async () => {
   await using log = await CapturedLog.start();

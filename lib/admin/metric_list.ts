@@ -45,6 +45,14 @@ export const METRICS: readonly Metric[] = [
       "ended, and by whom",
     read: endings,
   },
+  {
+    ...named("idle_clients_total"),
+    labels: ["ending", "by"],
+    modes: ["http"],
+    help: "clients that ended without a request under way, for they did not ask, or not again: " +
+      "how, and by whom",
+    read: ({ journal }) => samplesOf(journal.idleEndings, {}),
+  },
   one("failovers_total", {
     help: "servers tried beyond the first of each connection, or in http mode of each request",
     read: ({ journal }) => journal.failovers,
@@ -195,7 +203,8 @@ export const METRICS: readonly Metric[] = [
     read: ({ linesDropped }) => linesDropped,
   }),
   one("access_log_lines_dropped_total", {
-    help: "lines of the access log dropped because its reader was slow (only with --access-log)",
+    help:
+      "lines of the access log dropped: its reader was slow, or gone, or it could not be written",
     read: ({ accessLinesDropped }) => accessLinesDropped,
   }),
   one("process_cpu_seconds_total", {
@@ -257,13 +266,16 @@ export function metricsTable(): string {
 
 /** Only those that there were: of the endings of each backend most never come. */
 function* endings({ backends, journal }: Reading): Iterable<Sample> {
-  yield* endingsOf("", journal.endings);
-  for (const { name, endings } of backends) yield* endingsOf(name, endings);
+  yield* samplesOf(journal.endings, { backend: "" });
+  for (const { name, endings } of backends) yield* samplesOf(endings, { backend: name });
 }
 
-function* endingsOf(backend: string, counts: ArrayLike<number>): Iterable<Sample> {
+function* samplesOf(
+  endings: ArrayLike<number>,
+  labels: Readonly<Record<string, string>>,
+): Iterable<Sample> {
   for (const { place, word, by } of ENDINGS) {
-    const value = counts[place] ?? 0;
-    if (value > 0) yield { labels: { backend, ending: word, by }, value };
+    const value = endings[place] ?? 0;
+    if (value > 0) yield { labels: { ...labels, ending: word, by }, value };
   }
 }

@@ -49,10 +49,15 @@ const SYNTAX: Readonly<Record<string, string>> = {
 
 /** A text that was parsed. */
 export class Jsonc {
-  /** What it says; undefined where it has problems. Its objects have no prototypes. */
+  /**
+   * What it says; undefined where it has problems. Its objects have no prototypes. Of a key given twice
+   * the first counts.
+   */
   readonly value: unknown;
-  /** Why it cannot be taken. */
+  /** Why it is not text in this form. */
   readonly problems: readonly Problem[];
+  /** The keys that are given twice. */
+  readonly duplicates: readonly Problem[];
   readonly #text: string;
   readonly #root: Node | undefined;
 
@@ -64,11 +69,8 @@ export class Jsonc {
     this.#root = tooDeep === null
       ? parseTree(text, errors, { allowTrailingComma: true })
       : undefined;
-    this.problems = tooDeep !== null
-      ? [tooDeep]
-      : errors.length > 0
-      ? [syntaxProblem(errors)]
-      : duplicates(this.#root);
+    this.problems = tooDeep !== null ? [tooDeep] : errors.length > 0 ? [syntaxProblem(errors)] : [];
+    this.duplicates = this.problems.length > 0 ? [] : takeDuplicates(this.#root);
     this.value = this.#root === undefined || this.problems.length > 0
       ? undefined
       : getNodeValue(this.#root);
@@ -122,17 +124,24 @@ function syntaxProblem(errors: readonly ParseError[]): Problem {
   return { offset: first?.offset ?? 0, text: SYNTAX[code] ?? code };
 }
 
-function duplicates(node: Node | undefined): Problem[] {
+/** Takes keys out that their objects have already, so that one reading of the rest is left. */
+function takeDuplicates(node: Node | undefined): Problem[] {
+  const children = node?.children ?? [];
+  const problems: Problem[] = [];
   const seen = new Set<string>();
-  return (node?.children ?? []).flatMap((child) => {
-    if (child.type !== "property") return duplicates(child);
-    const [key, value] = child.children ?? [];
-    const name = String(key?.value);
-    const text = `${JSON.stringify(name.slice(0, 80))}: given twice; expected it once`;
-    const own = seen.has(name) ? [{ offset: child.offset, text }] : [];
-    seen.add(name);
-    return [...own, ...duplicates(value)];
-  });
+  let kept = 0;
+  for (const child of children) {
+    const name = child.type === "property" ? String(child.children?.[0]?.value) : null;
+    if (name !== null && seen.has(name)) {
+      const text = `${JSON.stringify(name.slice(0, 80))}: given twice; expected it once`;
+      problems.push({ offset: child.offset, text });
+      continue;
+    }
+    if (name !== null) seen.add(name);
+    children[kept++] = child;
+  }
+  children.length = kept;
+  return problems.concat(children.flatMap(takeDuplicates));
 }
 
 function depthProblem(text: string): Problem | null {

@@ -28,7 +28,8 @@ export interface ConfigFile {
 
 /**
  * Reads a whole file, which is named so in what is said of it. Throws a
- * {@linkcode ConfigFileError} that lists everything that is wrong.
+ * {@linkcode ConfigFileError} that lists everything that is wrong; of text that is no JSON with
+ * comments only the first such place.
  */
 export function parseConfigFile(text: string, name: string): ConfigFile {
   const document = new Jsonc(text);
@@ -40,12 +41,12 @@ export function parseConfigFile(text: string, name: string): ConfigFile {
   };
   if (document.problems.length > 0) return fail(document.problems);
   const checked = checkContent(document.value);
-  if ("issues" in checked) {
-    return fail(
-      checked.issues.slice(0, ISSUES_MAX).map(({ path, expected }) =>
-        expected === null ? unknownKey(path, document) : problemAt(path, { expected, document })
-      ),
-    );
+  const issues = "issues" in checked ? checked.issues : [];
+  const problems = issues.slice(0, ISSUES_MAX).map(({ path, expected }) =>
+    expected === null ? unknownKey(path, document) : problemAt(path, { expected, document })
+  );
+  if ("issues" in checked || document.duplicates.length > 0) {
+    return fail([...document.duplicates, ...problems]);
   }
   return {
     name,

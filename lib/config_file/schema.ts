@@ -54,6 +54,7 @@ const FILE_SCHEMA: z.ZodType<FileContent> = z.strictObject({
   listen: addressSchema(parseListen, 0)
     .meta({ description: "where clients come in, as PORT on the command line" }).optional(),
   servers: z.array(serverSchema(), { error: "expected a list of servers in brackets" })
+    .min(1, { error: "expected at least one" })
     .meta({
       description: "where they are sent, as SERVER on the command line",
       maxItems: BACKENDS_MAX,

@@ -93,6 +93,8 @@ export interface HeadError {
   readonly status: 400 | 414 | 431 | 501 | 505;
   /** What is wrong, for the log, as in "it sent …". */
   readonly reason: string;
+  /** The first line of a request, as far as it was understood; left out where it was not. */
+  readonly line?: string;
 }
 
 /** What came of reading a head. */
@@ -163,11 +165,11 @@ export class RequestHeadParser {
     }
     const length = this.#lines.readHeaders(bytes);
     if (length === null) return PARTIAL;
-    if (typeof length === "object") return length;
+    if (typeof length === "object") return { ...length, line: textOf(this.#line) };
     const { method, minor, target, authority } = this.#line;
     const received = this.#lines.headers(bytes);
     const error = hostError(received, minor);
-    if (error !== null) return error;
+    if (error !== null) return { ...error, line: textOf(this.#line) };
     const headers = authority === null ? received : withHost(received, authority);
     return { state: "complete", head: { method, target, minor, headers }, length };
   }
@@ -232,6 +234,10 @@ interface RequestLine extends RequestTarget {
   readonly minor: 0 | 1;
 }
 
+function textOf({ method, target, minor }: RequestLine): string {
+  return `${method} ${target} HTTP/1.${minor}`;
+}
+
 /** Method, target and version, with one space between them (section 3). */
 function readRequestLine(
   bytes: Uint8Array<ArrayBuffer>,
@@ -245,13 +251,14 @@ function readRequestLine(
   if (targetEnd === to) return NO_VERSION;
   if (targetEnd === targetStart || bytes[targetEnd] !== SPACE) return INVALID_TARGET;
   const minor = readVersion(bytes, { from: targetEnd + 1, to });
+  if (minor === UNKNOWN_VERSION) return { ...minor, line: latin1(bytes, range) };
   if (typeof minor === "object") return minor;
 
   // Section 3: a method that is longer than any that is known.
-  if (methodEnd - from > METHOD_BYTES_MAX) return LONG_METHOD;
+  if (methodEnd - from > METHOD_BYTES_MAX) return { ...LONG_METHOD, line: latin1(bytes, range) };
   const text = latin1(bytes, { from, to: targetEnd });
   const method = text.slice(0, methodEnd - from);
-  if (method === "CONNECT") return CONNECT;
+  if (method === "CONNECT") return { ...CONNECT, line: latin1(bytes, range) };
   const target = readTarget(method, text.slice(targetStart - from));
   if (target === null) return INVALID_TARGET;
   return { method, minor, target: target.target, authority: target.authority };

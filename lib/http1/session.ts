@@ -13,14 +13,14 @@ import type { Deadlines, Expiring } from "../deadlines.ts";
 import { ENDING, type Ending } from "../ending.ts";
 import type { Journal } from "../journal.ts";
 import type { Departing } from "../lingering.ts";
-import { Passage } from "../passage.ts";
+import { Passage, type RequestLine } from "../passage.ts";
 import type { Member } from "../roster.ts";
 import { ClientRequest, type ErrorStatus } from "./client_request.ts";
 import { ConnectionReader } from "./connection_reader.ts";
 import type { DateHeader } from "./date_header.ts";
 import { errorAnswer } from "./error_answer.ts";
 import { keepsAlive, requestBody } from "./framing.ts";
-import { RequestHeadParser } from "./head_parser.ts";
+import { type HeadError, RequestHeadParser } from "./head_parser.ts";
 
 /** What a session works with; the same for all. */
 export interface SessionOptions {
@@ -42,8 +42,8 @@ export interface SessionOptions {
   readonly journal: Journal;
   /** Called with each request; it is to be settled in the end. */
   readonly onRequest: (request: ClientRequest) => void;
-  /** Called with each request that is settled. */
-  readonly onSettled: (request: ClientRequest) => void;
+  /** Called with each request that is settled. Returns when that is, on the clock. */
+  readonly onSettled: (request: ClientRequest) => number;
   /** Called when the session is over, with the client's last bytes, maybe none. */
   readonly onLeave: (session: Session, lastBytes: Uint8Array) => void;
 }
@@ -74,7 +74,10 @@ export class Session implements Departing, Member {
   readonly #parser = new RequestHeadParser();
   readonly #deadline: Expiring;
   #phase: Phase = "idle";
+  /** Since when it waits for the client, on the clock of the deadlines. */
   #sinceMs: number;
+  /** The same on the clock, to tell of. */
+  #beganMs: number;
   #asked = false;
   #retiring = false;
   /** Since when it has to end; Infinity: it has not. */
@@ -89,6 +92,7 @@ export class Session implements Departing, Member {
     this.reader = new ConnectionReader(conn, options.buffers);
     this.#options = options;
     this.#sinceMs = options.deadlines.now;
+    this.#beganMs = options.clock.now();
     this.#deadline = {
       place: -1,
       expiresAt: () => this.#expiresAt(),
@@ -125,7 +129,7 @@ export class Session implements Departing, Member {
         this.#phase = "carried";
         this.#options.onRequest(request);
         const settlement = await request.settled;
-        this.#options.onSettled(request);
+        this.#beganMs = this.#options.onSettled(request);
         if (settlement === "keep") continue;
         if (settlement === "cut") this[Symbol.dispose]();
         if (typeof settlement === "number") last = errorAnswer(settlement, this.#options.date);
@@ -166,7 +170,11 @@ export class Session implements Departing, Member {
 
   /** Gives it up; who is in the middle of a head is told so (RFC 9110, 15.5.9). */
   #expire(): void {
-    if (this.#phase === "head") return this.#leave(this.#refuse(408, ENDING.headTimeout));
+    if (this.#phase === "head") {
+      return this.#leave(
+        this.#refuse(this.#unasked(), { status: 408, ending: ENDING.headTimeout }),
+      );
+    }
     if (this.#drainingMs < Infinity) return this.#leave(NOTHING); // No fault of the client's.
     const passage = this.#unasked();
     passage.end(this.#asked ? ENDING.keepAliveTimeout : ENDING.headTimeout);
@@ -194,7 +202,7 @@ export class Session implements Departing, Member {
 
   /** The next request; or that there is none, and the client's last bytes. */
   async #next(): Promise<ClientRequest | Uint8Array> {
-    const { deadlines } = this.#options;
+    const { clock, deadlines } = this.#options;
     const { reader } = this;
     this.#phase = "idle";
     this.#sinceMs = deadlines.now;
@@ -203,9 +211,13 @@ export class Session implements Departing, Member {
     try {
       for (;;) {
         if (reader.held > 0) {
-          if (this.#phase === "idle") this.#sinceMs = deadlines.now;
+          const nowMs = clock.now();
+          if (this.#phase === "idle") {
+            this.#sinceMs = deadlines.now;
+            this.#beganMs = nowMs;
+          }
           this.#phase = "head";
-          const result = this.#read();
+          const result = this.#read(nowMs);
           if (result !== null) return result;
         }
         if (reader.ended || this.#closed) return this.#brokenOff();
@@ -218,35 +230,40 @@ export class Session implements Departing, Member {
   }
 
   /** A request from what is held; null while its head is not all there. */
-  #read(): ClientRequest | Uint8Array | null {
+  #read(nowMs: number): ClientRequest | Uint8Array | null {
     const parsed = this.#parser.parse(this.reader.bytes);
     if (parsed.state === "partial") return null;
-    if (parsed.state === "error") return this.#refuse(parsed.status, ENDING.badRequest);
+    if (parsed.state === "error") return this.#refuseHead(parsed, parsed.line ?? null);
     const { head } = parsed;
     const framing = requestBody(head);
-    if (typeof framing === "object" && "state" in framing) {
-      return this.#refuse(framing.status, ENDING.badRequest);
-    }
+    if (typeof framing === "object" && "state" in framing) return this.#refuseHead(framing, head);
     this.reader.consume(parsed.length);
     this.#asked = true;
-    const passage = new Passage(this.conn.remoteAddr, this.#options.clock.now(), head);
+    const passage = new Passage(this.conn.remoteAddr, nowMs, head);
     return new ClientRequest(this, { head, passage, framing, keepsAlive: keepsAlive(head) });
   }
 
-  /** What a client is told whose head is no request, or did not come in time. */
-  #refuse(status: ErrorStatus, ending: Ending): Uint8Array {
-    const passage = this.#unasked();
+  /** What a client is told whose head is no request, or none that can be served. */
+  #refuseHead({ status, reason }: HeadError, line: RequestLine | string | null): Uint8Array {
+    const passage = this.#unasked(line);
+    passage.refusal = reason;
+    const ending = status === 400 ? ENDING.badRequest : ENDING.refused;
+    return this.#refuse(passage, { status, ending });
+  }
+
+  #refuse(
+    passage: Passage,
+    { status, ending }: { readonly status: ErrorStatus; readonly ending: Ending },
+  ): Uint8Array {
     passage.status = status;
     passage.end(ending);
     this.#options.journal.ended(passage);
     return errorAnswer(status, this.#options.date);
   }
 
-  /** The passage of what never became a request. */
-  #unasked(): Passage {
-    const { clock, deadlines } = this.#options;
-    const sinceMs = deadlines.now - this.#sinceMs;
-    return new Passage(this.conn.remoteAddr, clock.now() - sinceMs);
+  /** The passage of what never became a request, from when it was waited for, or began to come. */
+  #unasked(line: RequestLine | string | null = null): Passage {
+    return new Passage(this.conn.remoteAddr, this.#beganMs, line);
   }
 
   /** A head that breaks off is nobody's request. */

@@ -7,7 +7,7 @@ import { parseWholeNumber } from "../whole_number.ts";
 
 /** Proxies whose X-Forwarded headers are believed. */
 export interface Trusted {
-  /** The list as it was typed. */
+  /** The list as it was typed, but for blanks behind commas. */
   readonly text: string;
   /** Is that address one of them? A text that is no address is not. */
   isTrusted(ip: string): boolean;
@@ -42,14 +42,15 @@ const IPV4_MASK = 0xffff_ffffn;
 
 /**
  * Reads addresses, blocks (RFC 4632, section 3.1; RFC 4291, section 2.3) and the words `loopback`
- * and `private`, with commas between them. IPv4 addresses are the same with `::ffff:` before them,
+ * and `private`, with commas between them, and maybe blanks behind those. IPv4 addresses are the same with `::ffff:` before them,
  * in the list and of a client; wider blocks of IPv6, such as `::/0`, hold no IPv4 address. Throws a
  * `RangeError` that says what was expected.
  */
 export function parseTrusted(text: string): Trusted {
-  const blocks = text.split(",").flatMap((each) => (WORDS.get(each) ?? [each]).map(parseBlock));
+  const parts = text.split(/, */);
+  const blocks = parts.flatMap((each) => (WORDS.get(each) ?? [each]).map(parseBlock));
   return {
-    text,
+    text: parts.join(),
     isTrusted(client): boolean {
       const ip = readIp(client);
       if (ip === null) return false;

@@ -66,6 +66,7 @@ for (const mode of MODES) {
     source.counts = { ...source.counts, http: mode === "http" ? NO_HTTP : null };
     source.backends = [backendAt(1, source), backendAt(2, source)];
     live(source, new Random(1));
+    source.journal.idleEndings[ENDING.headTimeout.place] = 1;
     const families = await scrape(source);
     const expected = METRICS.filter(({ modes }) => modes?.includes(mode) ?? true);
     assertEquals([...families.keys()], expected.map(({ name }) => name));

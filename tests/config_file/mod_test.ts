@@ -212,6 +212,31 @@ Deno.test("parseConfigFile: a key given twice is refused, also in a server", () 
   ]);
 });
 
+// Regression: a key given twice hid all else that was wrong.
+Deno.test("parseConfigFile: a key given twice is told with all else, and the first is looked at", () => {
+  const text = [
+    "{",
+    '  "mode": "htp", "mode": "http",',
+    '  "servers": [{ "address": 1, "weight": 0, "weight": 2 }],',
+    '  "intervall": "5s"',
+    "}",
+  ].join("\n");
+  assertEquals(problems(text), [
+    '2:11: mode "htp": expected bridge, tcp or http',
+    '2:18: "mode": given twice; expected it once',
+    "3:41: servers[0].weight 0: expected a whole number from 1 to 1000",
+    '3:44: "weight": given twice; expected it once',
+    '4:3: "intervall": unknown key; did you mean "interval"?',
+  ]);
+});
+
+Deno.test("parseConfigFile: a list of no servers is refused, with its place; so says the schema", () => {
+  assertEquals(problems('{ "listen": 1,\n"servers": [] }'), [
+    "2:12: servers []: expected at least one",
+  ]);
+  assertEquals(JSON.parse(jsonSchema()).properties.servers.minItems, 1);
+});
+
 Deno.test("parseConfigFile: what is no object is refused", () => {
   for (const text of ["[]", "3", '"x"', "null", "true"]) {
     assertEquals(problems(text), [

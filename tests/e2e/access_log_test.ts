@@ -1,4 +1,5 @@
 /** How each passage ends, and what the access log says of it, on real sockets. */
+import { jsonLine } from "../../lib/access_line.ts";
 import type { Balancer } from "../../lib/balancer.ts";
 import type { Passage } from "../../lib/passage.ts";
 import { assert, assertEquals, assertMatch } from "../support/assert.ts";
@@ -91,6 +92,23 @@ const BRIDGE_CASES: readonly Case[] = [
     server: closes,
     client: async (port) => void await askOnce(port, POST),
     ends: ["unanswered", "backend", 0],
+  },
+  // Regression: it was the balancer's doing that a server had ended.
+  {
+    what: "the only backend ends without an answer to what could be sent again",
+    server: closes,
+    client: asks,
+    ends: ["unanswered", "backend", 500],
+  },
+  {
+    what: "the client leaves in the middle of its head",
+    server: closes,
+    client: async (port) => {
+      using client = await sends(port, "GET / HT");
+      await client.end();
+      await client.receiveAll();
+    },
+    ends: ["unanswered", "client", 500],
   },
   {
     what: "the client says nothing and closes",
@@ -211,6 +229,12 @@ const HTTP_CASES: readonly Case[] = [
     ends: ["unanswered", "backend", 502],
   },
   {
+    what: "the only backend ends without an answer to what could be sent again",
+    server: closes,
+    client: asks,
+    ends: ["unanswered", "backend", 502],
+  },
+  {
     what: "the answer breaks off",
     server: breaksOff(HALF),
     client: asks,
@@ -313,15 +337,111 @@ for (const [mode, cases] of [["bridge", BRIDGE_CASES], ["http", HTTP_CASES]] as 
 
 Deno.test("access log: http: a client that does not ask again is told of, and its request before it", async () => {
   const words: (string | undefined)[] = [];
+  const times: number[] = [];
   await using backend = new RawServer(says(ANSWER));
   const settings = { health: "off", mode: "http", keepAliveTimeoutMs: "100ms" } as const;
   await using balancer = await startBalancer([backend.port], settings, {
-    onPassage: ({ ending }) => words.push(ending?.word),
+    onPassage: ({ ending, arrivedMs }, endedMs) => {
+      words.push(ending?.word);
+      times.push(arrivedMs, endedMs);
+    },
   });
   using client = await sends(balancer.address.port, KEEP, "ok");
   await client.receiveAll();
   await until(() => words.length === 2, "both are told of");
   assertEquals(words, ["served", "keep-alive-timeout"]);
+  assertEquals(times, times.toSorted((one, other) => one - other), "the one after the other");
+});
+
+Deno.test("access log: http: the time of a head that does not come to its end is that of its first byte", async () => {
+  const passages: Passage[] = [];
+  await using backend = new RawServer(answers);
+  const settings = { health: "off", mode: "http", headTimeoutMs: "100ms" } as const;
+  await using balancer = await startBalancer([backend.port], settings, {
+    onPassage: (passage) => passages.push(passage),
+  });
+  const beforeMs = performance.now();
+  for (const text of ["", "GET / HTTP/1.1\r\n"]) await askOnce(balancer.address.port, text);
+  await until(() => passages.length === 2, "both are told of");
+  const [mute, slow] = passages.map(({ arrivedMs }) => arrivedMs - beforeMs);
+  assert((mute ?? NaN) >= 0, `${mute} ms after the connect began`);
+  assert((slow ?? NaN) >= (mute ?? NaN) + 100, `${slow} ms, when the first had been given up`);
+});
+
+for (
+  const [text, ...expected] of [
+    ["GET /a\r\n\r\n", 400, "malformed", null, "a request without a version (HTTP/0.9)"],
+    ["GET /a HTTP/1.1\r\n\r\n", 400, "malformed", "GET /a HTTP/1.1", "no Host"],
+    [
+      "GET /a HTTP/1.1\r\nx\r\n\r\n",
+      400,
+      "malformed",
+      "GET /a HTTP/1.1",
+      "a header without a colon",
+    ],
+    [
+      "GET /a HTTP/2.0\r\n\r\n",
+      505,
+      "refused",
+      "GET /a HTTP/2.0",
+      "a version that is neither HTTP/1.1 nor HTTP/1.0",
+    ],
+    [
+      "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n",
+      501,
+      "refused",
+      "CONNECT a:1 HTTP/1.1",
+      "CONNECT, which is for proxies that clients choose",
+    ],
+    [
+      `GET /${"a".repeat(9000)} HTTP/1.1\r\n\r\n`,
+      414,
+      "refused",
+      null,
+      "a first line of more than 8192 bytes",
+    ],
+    [
+      "POST /a HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+      501,
+      "refused",
+      "POST /a HTTP/1.1",
+      "a transfer coding other than chunked",
+    ],
+    [
+      "POST /a HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\nnone\r\n",
+      400,
+      "malformed",
+      "POST /a HTTP/1.1",
+      "a malformed chunk size",
+    ],
+  ] as const
+) {
+  const name = JSON.stringify(text).slice(0, 80);
+  Deno.test(`access log: http: ${name} is ${expected[1]}, with its line as far as it was understood, and the reason`, async () => {
+    const objects: Record<string, unknown>[] = [];
+    await using backend = new RawServer(says(""));
+    const settings = { health: "off", mode: "http" } as const;
+    await using balancer = await startBalancer([backend.port], settings, {
+      onPassage: (passage, endedMs) =>
+        objects.push(JSON.parse(jsonLine({ passage, endedMs, dateMs: 0 }))),
+    });
+    await askOnce(balancer.address.port, text);
+    await until(() => objects.length === 1, "it is told of");
+    const [{ status, end, request, reason } = {}] = objects;
+    assertEquals([status, end, request, reason], [...expected]);
+  });
+}
+
+Deno.test("access log: what is wrong with a server that failed stands there in words", async () => {
+  const reasons: string[] = [];
+  await using backend = new RawServer(says("SSH-2.0\r\n"));
+  const settings = { health: "off", mode: "http" } as const;
+  await using balancer = await startBalancer([backend.port], settings, {
+    onPassage: ({ reason }) => reasons.push(reason),
+  });
+  await askOnce(balancer.address.port, get("/"));
+  await until(() => reasons.length === 1, "it is told of");
+  assertEquals(reasons, ["it sent an invalid version"]);
 });
 
 Deno.test("access log: each try counts, and bytes and times are those of the client", async () => {
@@ -362,7 +482,10 @@ Deno.test("access log: lines are on stdout, each whole, and none is lost at a cl
     const lines = stdout.trimEnd().split("\n").filter((line) => line.includes("end"));
     const paths = lines.map((line) => {
       if (format === "json") return JSON.parse(line).request;
-      assertMatch(line, /^20\d\d-\d\d-\d\dT[\d:.]{12}Z client=127\.0\.0\.1:\d+ .* by=backend$/);
+      assertMatch(
+        line,
+        /^20\d\d-\d\d-\d\dT[\d:.]{12}Z client=127\.0\.0\.1:\d+ .* by=backend reason=-$/,
+      );
       return JSON.parse(/ request=("[^"]*") /.exec(line)?.[1] ?? "null");
     });
     const expected = Array.from({ length: 200 }, (_, index) => `GET /${index} HTTP/1.1`);

@@ -88,6 +88,20 @@ Deno.test("Metrics: in http mode requests are counted, and how the connections t
   assertEquals(scraper.value("idle_connections"), 0);
 });
 
+Deno.test("Metrics: in http mode a client that does not ask, or not again, is no request", async () => {
+  await using server = await startHttpServer({ files: FILES });
+  const settings = { mode: "http", headTimeoutMs: "100ms", keepAliveTimeoutMs: "100ms" } as const;
+  await using balancer = await startBalancer([server.port], settings);
+  const scraper = new Scraper(balancer);
+  using client = await ByteClient.connect(balancer.address.port);
+  await ask(client, 1);
+  using _mute = await ByteClient.connect(balancer.address.port);
+  for (const ending of ["keep-alive-timeout", "head-timeout"]) {
+    await scraper.reach("idle_clients_total", 1, { ending, by: "balancer" });
+  }
+  assertEquals(scraper.sum("requests_total"), 1);
+});
+
 Deno.test("Metrics: in http mode retries and failovers are counted", async () => {
   await using mute = new RawServer(async (conn) => void await readSome(conn));
   await using server = await startHttpServer({ files: FILES });

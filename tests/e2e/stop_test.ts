@@ -1,6 +1,7 @@
 /** How a balancer stops: in two phases, and how to cut each of them short. */
 import type { Balancer } from "../../lib/balancer.ts";
 import { makeConfig } from "../../lib/config.ts";
+import { SWEEP_MS } from "../../lib/deadlines.ts";
 import { SteeringError } from "../../lib/errors.ts";
 import { assertEquals, assertMatch, assertRejects } from "../support/assert.ts";
 import { makeBalancer, startBalancer } from "../support/balancer.ts";
@@ -21,6 +22,12 @@ const TRUSTING = { health: "off", policy: "round-robin" } as const;
 function isLast(answer: string): boolean {
   assertMatch(answer, /^HTTP\/1.1 200 [^]*alpha/);
   return answer.includes("\r\nConnection: close\r\n");
+}
+
+/** Waits until so much time has passed. */
+function passes(durationMs: number): Promise<void> {
+  const endMs = performance.now() + durationMs;
+  return until(() => performance.now() > endMs, "time passes");
 }
 
 /** Can nobody connect there any more? */
@@ -86,6 +93,25 @@ for (const mode of ["bridge", "http"] as const) {
       assertMatch(await client.receiveAll(), /^HTTP\/1.1 200 [^]*ok$/);
       client[Symbol.dispose]();
     }
+    await stopped;
+  });
+}
+
+// Regression: in bridge mode the last second was counted from when they had connected.
+for (const mode of ["bridge", "http"] as const) {
+  Deno.test(`stop: in ${mode} mode, who connected long before and asks only now is served`, async () => {
+    await using server = new GateServer();
+    server.open();
+    await using balancer = await startBalancer([server.port], { ...TRUSTING, mode });
+    const { port } = balancer.address;
+    using client = await ByteClient.connect(port);
+    await until(() => balancer.snapshot().clients === 1, "it is accepted");
+    await passes(1200);
+    const stopped = balancer.stop();
+    await passes(3 * SWEEP_MS); // Deadlines that are over have been met.
+    await client.send(get("/"));
+    assertMatch(await client.receiveAll(), /^HTTP\/1.1 200 [^]*ok$/);
+    client[Symbol.dispose]();
     await stopped;
   });
 }

@@ -71,9 +71,27 @@ for (const vector of VALID_REQUESTS) {
 
 for (const { name, text, status, reason } of REFUSED_REQUESTS) {
   Deno.test(`RequestHeadParser: refuses ${name}`, () => {
-    assertEquals(request(text), { state: "error", status, reason });
+    const result = request(text);
+    assert(result.state === "error");
+    assertEquals([result.status, result.reason], [status, reason]);
   });
 }
+
+Deno.test("RequestHeadParser: tells the first line of what it refuses, where that was understood", () => {
+  const lines: readonly (readonly [string, string | undefined])[] = [
+    ["GET /a HTTP/1.1\r\n\r\n", "GET /a HTTP/1.1"],
+    ["GET http://a/b HTTP/1.1\r\nno colon\r\n\r\n", "GET /b HTTP/1.1"],
+    ["PRI * HTTP/2.0\r\n\r\n", "PRI * HTTP/2.0"],
+    ["CONNECT a:1 HTTP/1.1\r\n\r\n", "CONNECT a:1 HTTP/1.1"],
+    ["GET /a\r\n\r\n", undefined],
+    ["GET  /a HTTP/1.1\r\n\r\n", undefined],
+  ];
+  for (const [text, line] of lines) {
+    const result = request(text);
+    assert(result.state === "error", text);
+    assertEquals(result.line, line);
+  }
+});
 
 for (const vector of VALID_RESPONSES) {
   Deno.test(`ResponseHeadParser: reads ${vector.name}`, () => {
