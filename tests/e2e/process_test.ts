@@ -40,6 +40,16 @@ Deno.test("program: --help and --version go to stdout, exit 0", async () => {
   assertMatch(version.stdout, /^loadbalancer \d+\.\d+\.\d+\n$/);
 });
 
+// Regression: what could not be written was an uncaught error.
+for (const args of [["--help"], ["--config-schema"], ["8080", "1234", "--check"]]) {
+  Deno.test(`program: ${args.join(" ")} says in one line that stdout cannot be written, exit 1`, async () => {
+    await using process = new BalancerProcess(args, { before: "exec >/dev/full" });
+    const { code, stderr } = await process.end();
+    assertEquals(code, 1);
+    assertMatch(stderr, /^loadbalancer: Cannot write to standard output: No space left .*\n$/);
+  });
+}
+
 Deno.test("program: a port that is taken is named, exit 1", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const address = `127.0.0.1:${listener.addr.port}`;
