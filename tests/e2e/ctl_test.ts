@@ -14,6 +14,8 @@ import { codeBlocksIn, readReadme } from "../support/readme.ts";
 import { until } from "../support/until.ts";
 
 const TOKEN = "sixteen-and-more-characters";
+/** A shell command after which nothing can be written to stdout. */
+const TO_FULL = "exec >/dev/full";
 
 /** Runs `ctl` to its end; `before` is a shell command that runs first. */
 async function ctl(args: string, before = "true"): Promise<ProcessEnd> {
@@ -207,6 +209,29 @@ Deno.test("ctl: without --allow-net it says which flag to add, exit 1", {
     "(run with --allow-net or --allow-net=127.0.0.1:9000)\n",
   ]);
 });
+
+// Regression: an IPv6 address was no URL without its brackets ("failed to parse tcp proxy uri").
+for (const listen of ["[::1]", "[::]", "0.0.0.0"]) {
+  Deno.test(`ctl: reaches an admin port at ${listen}, named as it was given to the balancer`, async () => {
+    await using process = start([deadPort()], "--admin", `${listen}:0`, "--admin-token", TOKEN);
+    const port = await process.adminPort();
+    await process.says(/Serving/);
+    assertMatch(await said(`list --admin ${listen}:${port} --token ${TOKEN}`), /^SERVER /);
+  });
+}
+
+// Regression: what could not be written was an uncaught error.
+for (const args of ["list", "drain ONE", "--help"]) {
+  Deno.test(`ctl ${args}: says in one line that stdout cannot be written, exit 1`, async () => {
+    const one = deadPort();
+    await using process = start([one]);
+    const admin = `--admin ${await process.adminPort()}`;
+    await process.says(/Serving/);
+    const { code, stderr } = await ctl(`${args.replace("ONE", `${one}`)} ${admin}`, TO_FULL);
+    assertEquals(code, 1);
+    assertMatch(stderr, /^loadbalancer: Cannot write to standard output: No space left .*\n$/);
+  });
+}
 
 // Regression: fetch gives the call, and the token in it, to the proxy that the environment names.
 Deno.test("ctl: goes to the balancer itself, whatever proxy the environment names", async () => {
