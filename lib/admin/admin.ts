@@ -34,6 +34,9 @@ export interface AdminOptions extends MetricsParts {
 /** The balancer that an admin port is about. */
 export type Administered = Steerable & MetricsSource & Numbers;
 
+/** Calls that tell whether it is alive. */
+const HEALTH = { method: "GET", access: "anyone", always: true } as const;
+
 /** A running admin port. */
 export class Admin implements AsyncDisposable {
   readonly #options: AdminOptions;
@@ -87,8 +90,8 @@ export class Admin implements AsyncDisposable {
     const { reload } = this.#options;
     const { iso } = this.#wallClock;
     return [
-      { method: "GET", path: "/healthz", access: "anyone", handle: () => text("ok") },
-      { method: "GET", path: "/readyz", access: "anyone", handle: () => this.#ready() },
+      { ...HEALTH, path: "/healthz", handle: () => text("ok") },
+      { ...HEALTH, path: "/readyz", handle: () => this.#ready() },
       { method: "GET", path: "/status", access: "reader", handle: () => json(this.#status()) },
       { method: "GET", path: "/metrics", access: "reader", handle: () => this.#scraped() },
       ...this.#dashboard.routes,

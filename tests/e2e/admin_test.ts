@@ -89,6 +89,27 @@ Deno.test("admin port: tells the whole way from starting to the end of draining"
   assertEquals([code, stdout], [0, ""]);
 });
 
+// Regression: a few hundred calls that were never finished made /healthz and /readyz answer 503.
+Deno.test("admin port: tells whether it is alive, however many calls are kept open", async () => {
+  await using process = start([deadPort()], "--health", "off");
+  const port = await process.adminPort();
+  await process.says(/Serving/);
+  await using slow = new AsyncDisposableStack();
+  const status = async (path: string): Promise<number> => (await ask(port, path)).status;
+  const keepOpen = async (): Promise<void> => {
+    const client = slow.use(await ByteClient.connect(port));
+    await client.send(
+      `POST /backends HTTP/1.1\r\nHost: localhost:${port}\r\n` +
+        "Content-Type: application/json\r\nContent-Length: 9\r\n\r\n",
+    );
+  };
+  await until(async () => {
+    await Promise.all(Array.from({ length: 32 }, keepOpen));
+    return await status("/status") === 503;
+  }, "no more calls are taken");
+  assertEquals([await status("/healthz"), await status("/readyz")], [200, 200]);
+});
+
 Deno.test("admin port: is not ready while no server is, and says so", async () => {
   await using process = start([deadPort()]);
   const port = await process.adminPort();
