@@ -5,7 +5,7 @@ import { backendLines, summaryLines, type Timed } from "./admin/status_table.ts"
 import { systemClock } from "./clock.ts";
 import { ConfigError, quoted } from "./config_error.ts";
 import { BalancerError } from "./errors.ts";
-import { StopSignals } from "./signals.ts";
+import { onHangup, StopSignals } from "./signals.ts";
 import { cut } from "./table.ts";
 import { harmless, print, stdoutLook, terminalSize } from "./terminal.ts";
 
@@ -63,7 +63,9 @@ async function showOnce(client: AdminClient): Promise<number> {
 async function watch(client: AdminClient): Promise<number> {
   using signals = new StopSignals();
   let stopped = false;
-  const stop = signals.first.then(() => {
+  const hungUp = Promise.withResolvers<void>();
+  using _hangups = onHangup(hungUp.resolve); // Else it would end without giving the screen back.
+  const stop = Promise.race([signals.first, hungUp.promise]).then(() => {
     stopped = true;
   });
   let seen: { readonly now: Timed; readonly before: Timed | null } | null = null;
