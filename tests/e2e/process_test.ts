@@ -128,7 +128,7 @@ Deno.test("program: SIGTERM lets what runs finish, refuses the rest, and exits 0
   await client.send(get("/"));
   await until(() => backend.connections === 1, "the request is at the backend");
   process.kill("SIGTERM");
-  await process.says(/Draining: 1 clients left/);
+  await process.says(/Draining: 1 client left/);
   await until(
     () => ByteClient.connect(port).then((client) => (client.conn.close(), false), () => true),
     "new clients are refused",
@@ -154,7 +154,7 @@ Deno.test("program: after the drain deadline the rest is closed, exit 0", async 
   assertEquals(await client.receiveAll(), "");
   const { code, stderr } = await process.end();
   assertEquals(code, 0);
-  assertStringIncludes(stderr, "Closing 1 clients that are not finished");
+  assertStringIncludes(stderr, "Closing 1 client that is not finished");
 });
 
 // Regression: only the client was closed, which a tunnel that waits for its backend does not notice.
@@ -195,7 +195,7 @@ for (const [what, makeStuck] of Object.entries(STUCK)) {
     over.resolve();
     await stuck;
     assertEquals(code, 0);
-    assertStringIncludes(stderr, "Closing 1 clients that are not finished");
+    assertStringIncludes(stderr, "Closing 1 client that is not finished");
     assertEquals(/is down/.test(stderr), false);
   });
 }
