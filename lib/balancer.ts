@@ -181,18 +181,20 @@ export class Balancer implements AsyncDisposable {
    * known of them and what they are steered to; new ones are checked before they are used; the others
    * drain. Reloads come one after the other; during the start they wait for its end.
    *
-   * Nothing is changed where it rejects.
+   * Resolves to what has changed, in one line for people. Nothing is changed where it rejects.
    * @throws {ConfigError} it cannot be taken over while this balancer runs.
    * @throws {BalancerError} it cannot listen at the new address.
    * @throws {SteeringError} the balancer is being stopped.
    */
-  async reload(config: Config): Promise<void> {
+  async reload(config: Config): Promise<string> {
     while (this.#reloading !== null) await this.#reloading;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#reloading = promise;
     try {
       await this.ready;
-      await this.#takeOver(config, await this.#prepare(config));
+      const prepared = await this.#prepare(config);
+      await this.#takeOver(config, prepared);
+      return String(prepared.changes);
     } finally {
       this.#reloading = null;
       resolve();

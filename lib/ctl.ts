@@ -3,11 +3,14 @@ import type { AdminCall, AdminClient } from "./admin/client.ts";
 import { CLIENT_OPTIONS, EXIT, parseClientArguments, runClient } from "./admin/client_command.ts";
 import type { BackendStatus } from "./admin/status.ts";
 import { backendLines, summaryLines } from "./admin/status_table.ts";
-import type { SteeringAnswer } from "./admin/steering.ts";
+import type { ReloadAnswer, SteeringAnswer } from "./admin/steering.ts";
 import { pause, systemClock } from "./clock.ts";
 import { ConfigError, quoted } from "./config_error.ts";
 import { complain, harmless, print, stdoutLook } from "./terminal.ts";
 import { parseWholeNumber } from "./whole_number.ts";
+
+/** What is answered; each call has its own part of it. */
+type Answer = SteeringAnswer & ReloadAnswer;
 
 /** One thing that can be asked for. */
 interface Verb {
@@ -18,7 +21,7 @@ interface Verb {
   /** What is called for it. */
   readonly call: (operands: readonly string[]) => AdminCall;
   /** What is said of the answer; null: it is a status, and shown as a table. */
-  readonly tell: ((answer: SteeringAnswer) => string) | null;
+  readonly tell: ((answer: Answer) => string) | null;
 }
 
 /** What was asked for. */
@@ -88,7 +91,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
     operands: [],
     help: "read the configuration file again",
     call: () => ({ method: "POST", path: "/reload" }),
-    tell: () => "The configuration was read again",
+    tell: ({ changes }) => `The configuration was read again: ${changes}`,
   },
 };
 
@@ -157,7 +160,7 @@ function readOptions(
 async function run(client: AdminClient, options: CtlOptions): Promise<number> {
   const { verb, call, json, wait } = options;
   if (verb.tell === null) return await show(client, { all: verb === VERBS["status"], json });
-  const answer = await client.call(call) as unknown as SteeringAnswer;
+  const answer = await client.call(call) as unknown as Answer;
   print(json ? written(answer) : `${harmless(verb.tell(answer))}\n`);
   return wait ? await waitFor(client, answer, { json }) : EXIT.done;
 }

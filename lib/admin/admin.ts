@@ -27,8 +27,8 @@ export interface AdminOptions extends MetricsParts {
   readonly address: Address;
   /** The version of the program. */
   readonly version: string;
-  /** Reads the configuration again and takes it over. */
-  readonly reload: () => Promise<void>;
+  /** Reads the configuration again and takes it over; resolves to what has changed, in words. */
+  readonly reload: () => Promise<string>;
 }
 
 /** The balancer that an admin port is about. */

@@ -13,8 +13,8 @@ import type { Steerable } from "./steerable.ts";
 export interface SteeringOptions {
   /** The balancer; null: it is not there yet. */
   readonly balancer: () => Steerable | null;
-  /** Reads the configuration again and takes it over. */
-  readonly reload: () => Promise<void>;
+  /** Reads the configuration again and takes it over; resolves to what has changed, in words. */
+  readonly reload: () => Promise<string>;
   /** A time of the backends' clock as people write it. */
   readonly iso: (ms: number) => string;
 }
@@ -30,6 +30,14 @@ export interface SteeringAnswer {
   readonly left: number | null;
   /** How it stands; null: it is gone, or its name stands for others. */
   readonly backend: BackendStatus | null;
+}
+
+/** What POST /reload is answered with. */
+export interface ReloadAnswer {
+  /** It was. */
+  readonly reloaded: true;
+  /** What has changed, in one line for people, as the log has it. */
+  readonly changes: string;
 }
 
 /** The longest reason that can be given for taking a server out, in characters. */
@@ -142,13 +150,13 @@ class Steering {
     fields(body, []);
     void this.#balancer; // While there is none, this is refused.
     try {
-      await this.#options.reload();
+      const answer: ReloadAnswer = { reloaded: true, changes: await this.#options.reload() };
+      return json(answer);
     } catch (error) {
       const isKnown = error instanceof ConfigError || error instanceof BalancerError;
       if (!isKnown) throw refusalOf(error);
       throw new Refusal(409, `nothing was changed: ${error.message}`);
     }
-    return json({ reloaded: true });
   }
 
   get #balancer(): Steerable {

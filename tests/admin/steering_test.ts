@@ -182,14 +182,17 @@ Deno.test("steeringRoutes: before there is a balancer, steering is 503 and the l
 Deno.test("steeringRoutes: POST /reload reloads; without a file, or with a bad one, it says so", async () => {
   let outcome: Error | null = null;
   let count = 0;
-  const reload = (): Promise<void> => {
+  const reload = (): Promise<string> => {
     count++;
-    return outcome === null ? Promise.resolve() : Promise.reject(outcome);
+    return outcome === null ? Promise.resolve("added a:1") : Promise.reject(outcome);
   };
   const path = "/reload";
   {
     await using server = start(new FakeSteerable(), { reload });
-    assertEquals(await call(server, "POST", { path }), { status: 200, body: { reloaded: true } });
+    assertEquals(await call(server, "POST", { path }), {
+      status: 200,
+      body: { reloaded: true, changes: "added a:1" },
+    });
     outcome = new ConfigError("lb.jsonc:3: /port", "expected a number");
     const { status, body } = await call(server, "POST", { path });
     assertEquals([status, body.error], [

@@ -74,7 +74,7 @@ Deno.test("admin port: tells the whole way from starting to the end of draining"
     "the client is carried",
   );
   process.kill("SIGTERM");
-  await process.says(/Draining: 1 clients left/);
+  await process.says(/Draining: 1 client left/);
   assertEquals(await ask(port, "/readyz"), {
     status: 503,
     text: "draining: it was told to stop\n",
@@ -94,20 +94,25 @@ Deno.test("admin port: tells whether it is alive, however many calls are kept op
   await using process = start([deadPort()], "--health", "off");
   const port = await process.adminPort();
   await process.says(/Serving/);
-  await using slow = new AsyncDisposableStack();
+  const slow: ByteClient[] = [];
   const status = async (path: string): Promise<number> => (await ask(port, path)).status;
   const keepOpen = async (): Promise<void> => {
-    const client = slow.use(await ByteClient.connect(port));
+    const client = await ByteClient.connect(port);
+    slow.push(client);
     await client.send(
       `POST /backends HTTP/1.1\r\nHost: localhost:${port}\r\n` +
         "Content-Type: application/json\r\nContent-Length: 9\r\n\r\n",
     );
   };
-  await until(async () => {
-    await Promise.all(Array.from({ length: 32 }, keepOpen));
-    return await status("/status") === 503;
-  }, "no more calls are taken");
-  assertEquals([await status("/healthz"), await status("/readyz")], [200, 200]);
+  try {
+    await until(async () => {
+      await Promise.all(Array.from({ length: 32 }, keepOpen));
+      return await status("/status") === 503;
+    }, "no more calls are taken");
+    assertEquals([await status("/healthz"), await status("/readyz")], [200, 200]);
+  } finally {
+    for (const client of slow) client[Symbol.dispose]();
+  }
 });
 
 Deno.test("admin port: is not ready while no server is, and says so", async () => {

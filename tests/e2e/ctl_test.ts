@@ -210,6 +210,34 @@ Deno.test("ctl: without --allow-net it says which flag to add, exit 1", {
   ]);
 });
 
+Deno.test("ctl: reload says what has changed, or what is wrong; the log has both", async () => {
+  const file = await Deno.makeTempFile({ suffix: ".jsonc" });
+  try {
+    const [one, two] = [deadPort(), deadPort()];
+    const write = (settings: string): Promise<void> =>
+      Deno.writeTextFile(file, `{ "servers": [${settings}] }`);
+    await write(`${one}`);
+    const args = ["127.0.0.1:0", "--config", file, "--admin", "0", "--health", "off"];
+    const permissions = ["--allow-net", "--allow-read"];
+    await using process = new BalancerProcess(args, { permissions });
+    const reload = `reload --admin ${await process.adminPort()}`;
+    await process.says(/Serving/);
+    assertEquals(await said(reload), "The configuration was read again: nothing has changed\n");
+    await write(`${one}, ${two}`);
+    const added = `added 127.0.0.1:${two}`;
+    assertEquals(await said(reload), `The configuration was read again: ${added}\n`);
+    await process.says(new RegExp(`Reloaded: ${added}`));
+    await write("-1");
+    const { code, stderr } = await ctl(reload);
+    assertEquals(code, 1);
+    assertStringIncludes(stderr, "nothing was changed: ");
+    // Regression: only SIGHUP left this in the log.
+    await process.says(/ERROR.* Not reloaded, nothing has changed: .*-1/);
+  } finally {
+    await Deno.remove(file);
+  }
+});
+
 // Regression: an IPv6 address was no URL without its brackets ("failed to parse tcp proxy uri").
 for (const listen of ["[::1]", "[::]", "0.0.0.0"]) {
   Deno.test(`ctl: reaches an admin port at ${listen}, named as it was given to the balancer`, async () => {
