@@ -27,8 +27,6 @@ export interface BackendSnapshot {
   readonly leased: number;
   /** Connections that it did not take, or dropped before its first byte. */
   readonly failures: number;
-  /** How long clients wait for the first byte of its answers, as a moving average; 0: not known. */
-  readonly latencyMs: number;
   /** Bytes of ended connections that clients sent to it. */
   readonly bytesUp: number;
   /** Bytes of ended connections that it sent to clients. */
@@ -38,7 +36,7 @@ export interface BackendSnapshot {
 /** How a backend stands right now. */
 export function snapshotOf(backend: Backend): BackendSnapshot {
   const { name, weight, max, backup } = backend;
-  const { entries, errors, inFlight, leased, failures, latencyMs, bytesUp, bytesDown } = backend;
+  const { entries, errors, inFlight, leased, failures, bytesUp, bytesDown } = backend;
   return {
     name,
     weight,
@@ -50,7 +48,6 @@ export function snapshotOf(backend: Backend): BackendSnapshot {
     inFlight,
     leased,
     failures,
-    latencyMs,
     bytesUp,
     bytesDown,
   };

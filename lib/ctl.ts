@@ -174,10 +174,9 @@ async function show(
     print(written(all ? status : status.backends));
     return EXIT.done;
   }
-  const timed = { status, atMs: systemClock.now() };
-  const options = { ...stdoutLook(), before: null };
-  const summary = all ? [...summaryLines(timed, options), ""] : [];
-  print([...summary, ...backendLines(timed, options), ""].join("\n"));
+  const options = { ...stdoutLook(), height: null };
+  const summary = all ? [...summaryLines(status, options), ""] : [];
+  print([...summary, ...backendLines(status, options), ""].join("\n"));
   return EXIT.done;
 }
 

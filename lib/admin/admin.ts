@@ -89,13 +89,14 @@ export class Admin implements AsyncDisposable {
   #routes(): readonly Route[] {
     const { reload } = this.#options;
     const { iso } = this.#wallClock;
+    const { history } = this.#dashboard;
     return [
       { ...HEALTH, path: "/healthz", handle: () => text("ok") },
       { ...HEALTH, path: "/readyz", handle: () => this.#ready() },
       { method: "GET", path: "/status", access: "reader", handle: () => json(this.#status()) },
       { method: "GET", path: "/metrics", access: "reader", handle: () => this.#scraped() },
       ...this.#dashboard.routes,
-      ...steeringRoutes({ balancer: () => this.#balancer, reload, iso }),
+      ...steeringRoutes({ balancer: () => this.#balancer, reload, iso, history }),
     ];
   }
 
@@ -113,8 +114,9 @@ export class Admin implements AsyncDisposable {
   #status(): Status {
     const { config, version } = this.#options;
     const { iso } = this.#wallClock;
+    const { history } = this.#dashboard;
     const nowMs = systemClock.now();
     const [balancer, startedMs] = [this.#balancer, this.#startedMs];
-    return statusOf({ config, version, balancer, startedMs, nowMs, iso });
+    return statusOf({ config, version, balancer, startedMs, nowMs, iso, history });
   }
 }

@@ -6,17 +6,15 @@ import { BalancerError, SteeringError, type SteeringErrorKind } from "../errors.
 import { type AnswerOptions, json } from "./answers.ts";
 import { Refusal } from "./refusal.ts";
 import type { Call, Route } from "./router.ts";
-import { type BackendStatus, backendStatus } from "./status.ts";
+import { type BackendSource, type BackendStatus, backendStatus } from "./status.ts";
 import type { Steerable } from "./steerable.ts";
 
 /** What steering works with. */
-export interface SteeringOptions {
+export interface SteeringOptions extends BackendSource {
   /** The balancer; null: it is not there yet. */
   readonly balancer: () => Steerable | null;
   /** Reads the configuration again and takes it over; resolves to what has changed, in words. */
   readonly reload: () => Promise<string>;
-  /** A time of the backends' clock as people write it. */
-  readonly iso: (ms: number) => string;
 }
 
 /** What a call that steers a server is answered with. */
@@ -95,7 +93,7 @@ class Steering {
 
   list(): Response {
     const backends = this.#options.balancer()?.snapshot().backends ?? [];
-    return json({ backends: backends.map((each) => backendStatus(each, this.#options.iso)) });
+    return json({ backends: backends.map((each) => backendStatus(each, this.#options)) });
   }
 
   get({ name }: Call): Response {
@@ -168,7 +166,7 @@ class Steering {
   #find(name: string): BackendStatus | null {
     const backends = this.#options.balancer()?.snapshot().backends ?? [];
     const found = backends.find((each) => each.name === name);
-    return found === undefined ? null : backendStatus(found, this.#options.iso);
+    return found === undefined ? null : backendStatus(found, this.#options);
   }
 
   #answer(name: string, options: AnswerOptions = {}): Response {

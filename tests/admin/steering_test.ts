@@ -1,4 +1,5 @@
 /** The calls that steer, over real sockets, against a balancer that only remembers them. */
+import { History } from "../../lib/admin/history.ts";
 import { AdminServer } from "../../lib/admin/server.ts";
 import { type SteeringOptions, steeringRoutes } from "../../lib/admin/steering.ts";
 import { systemClock } from "../../lib/clock.ts";
@@ -18,6 +19,7 @@ function start(
       balancer: () => balancer,
       reload: () => Promise.reject(new Error("nobody is to ask for it")),
       iso: (ms) => `at ${ms}`,
+      history: new History(0),
       ...options,
     }),
     clock: systemClock,

@@ -3,7 +3,6 @@
  * journal and histograms are the real ones, only the traffic is made up.
  */
 import { Dashboard } from "../../lib/admin/dashboard.ts";
-import type { PlainStatus } from "../../lib/admin/events.ts";
 import { formatAddress } from "../../lib/address.ts";
 import type { Backend, BackendSettings } from "../../lib/backend.ts";
 import { snapshotOf } from "../../lib/backend_snapshot.ts";
@@ -129,9 +128,10 @@ export class DashboardServer implements AsyncDisposable {
     return this.backends.reduce((all, { inFlight }) => all + inFlight, 0);
   }
 
-  #status(): PlainStatus {
+  #status(): object {
     const nowMs = systemClock.now();
     const epochMs = Date.now() - nowMs;
+    const { history } = this.dashboard;
     return {
       schema: 1,
       version: "0.1.0",
@@ -142,12 +142,14 @@ export class DashboardServer implements AsyncDisposable {
       startedAt: new Date(epochMs).toISOString(),
       uptimeSeconds: nowMs / 1000,
       clients: { accepted: 0, carried: this.#carried, lingering: 0, ...this.clients },
+      total: history.rates,
       backends: this.backends.map(snapshotOf).map(({ sinceMs, max, ...snapshot }) => ({
         ...snapshot,
+        ...history.ratesOf(snapshot.name),
         since: new Date(epochMs + sinceMs).toISOString(),
         max: max === Infinity ? null : max,
       })),
-    } as PlainStatus;
+    };
   }
 
   async #answer(request: Request): Promise<Response> {

@@ -21,7 +21,6 @@ export function backendSnapshot(change: Partial<BackendSnapshot> = {}): BackendS
     inFlight: 0,
     leased: 0,
     failures: 0,
-    latencyMs: 0,
     bytesUp: 0,
     bytesDown: 0,
     ...change,
