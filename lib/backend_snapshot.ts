@@ -33,6 +33,16 @@ export interface BackendSnapshot {
   readonly bytesDown: number;
 }
 
+/** A server that is no backend, because its name has no address. */
+export interface UnresolvedSnapshot {
+  /** Its name and port, as it was given. */
+  readonly name: string;
+  /** Why. */
+  readonly reason: string;
+  /** Since when, on the pool's clock, in milliseconds. */
+  readonly sinceMs: number;
+}
+
 /** How a backend stands right now. */
 export function snapshotOf(backend: Backend): BackendSnapshot {
   const { name, weight, max, backup } = backend;

@@ -8,7 +8,7 @@
 import { Acceptor } from "./acceptor.ts";
 import { type Address, formatAddress, overlap } from "./address.ts";
 import type { Backend, BackendSettings, BackendTuning } from "./backend.ts";
-import type { BackendSnapshot } from "./backend_snapshot.ts";
+import type { BackendSnapshot, UnresolvedSnapshot } from "./backend_snapshot.ts";
 import { Buffers } from "./buffers.ts";
 import type { Carrier, CarrierSnapshot } from "./carrier.ts";
 import { Carriers } from "./carriers.ts";
@@ -50,6 +50,8 @@ export interface BalancerSnapshot extends CarrierSnapshot {
   readonly readyCount: number;
   /** The backends, in the order given. */
   readonly backends: readonly BackendSnapshot[];
+  /** The servers whose names have no address, in the order given. */
+  readonly unresolved: readonly UnresolvedSnapshot[];
 }
 
 /** What a balancer may be given from outside. */
@@ -172,6 +174,7 @@ export class Balancer implements AsyncDisposable {
       exhaustions: { ...this.#exhaustions },
       readyCount: this.#pool.readyCount,
       backends: this.#pool.snapshot(),
+      unresolved: this.#unresolved(),
     };
   }
 
@@ -252,6 +255,14 @@ export class Balancer implements AsyncDisposable {
     await stopped;
   }
 
+  #unresolved(): readonly UnresolvedSnapshot[] {
+    return this.#servers.unresolved.map((address) => {
+      const own = { reason: "its name leads to this balancer itself", sinceMs: this.#startedMs };
+      const found = this.#resolver.unresolved(address.hostname) ?? own;
+      return { name: formatAddress(address), ...found };
+    });
+  }
+
   #makePool(): Pool {
     return new Pool({
       ...tuningOf(this.#config),
@@ -281,8 +292,10 @@ export class Balancer implements AsyncDisposable {
         this.#servers.resolved(name, addresses);
         if (this.#resolved) this.#takeServers();
       },
-      onFailure: (name, reason) =>
-        log.warning("{name} does not resolve: {reason}", { name, reason }),
+      onFailure: (name, reason) => {
+        log.warning("{name} does not resolve: {reason}", { name, reason });
+        this.#onChange();
+      },
       onRecovery: (name) => log.info("{name} resolves again", { name }),
     });
   }
@@ -351,7 +364,8 @@ export class Balancer implements AsyncDisposable {
     this.#pool.open();
     await this.#carriers.open();
     if (this.#state === "starting") this.#state = "serving";
-    const counts = { ready: this.#pool.readyCount, all: this.#pool.backends.length };
+    const all = this.#pool.backends.length + this.#servers.unresolved.length;
+    const counts = { ready: this.#pool.readyCount, all };
     const level = counts.ready === 0 ? "warning" : "info";
     log[level]("Serving: {ready} of {all} servers ready", counts);
   }

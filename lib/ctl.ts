@@ -51,7 +51,9 @@ const VERBS: Readonly<Record<string, Verb>> = {
     operands: ["SERVER"],
     help: "take a server in, such as 10.0.0.3:80,weight=2",
     call: ([server]) => ({ method: "POST", path: "/backends", body: { server } }),
-    tell: (answer) => `${answer.name} was added`,
+    // Of a name it is not known yet whether there is any server behind it.
+    tell: ({ name, left }) =>
+      `${name} was added${left === null ? "; its name is looked up, as ctl list tells" : ""}`,
   },
   remove: {
     operands: ["NAME"],
@@ -171,7 +173,8 @@ async function show(
 ): Promise<number> {
   const status = await client.status();
   if (json) {
-    print(written(all ? status : status.backends));
+    const { backends, unresolved } = status;
+    print(written(all ? status : { backends, unresolved }));
     return EXIT.done;
   }
   const options = { ...stdoutLook(), height: null };

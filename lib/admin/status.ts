@@ -4,7 +4,7 @@
  */
 import { formatAddress } from "../address.ts";
 import type { BackendState } from "../backend.ts";
-import type { BackendSnapshot } from "../backend_snapshot.ts";
+import type { BackendSnapshot, UnresolvedSnapshot } from "../backend_snapshot.ts";
 import type { BalancerState } from "../balancer.ts";
 import type { Config } from "../config.ts";
 import type { Mode } from "../options.ts";
@@ -40,6 +40,8 @@ export interface Status {
   readonly total: Rates;
   /** The backends, in the order given; behind them those that were removed and still serve. */
   readonly backends: readonly BackendStatus[];
+  /** The servers that are no backend, because their names have no address. */
+  readonly unresolved: readonly UnresolvedStatus[];
 }
 
 /** How many clients are where. */
@@ -88,6 +90,16 @@ export interface BackendStatus extends Rates {
   readonly bytesDown: number;
 }
 
+/** A server whose name has no address. */
+export interface UnresolvedStatus {
+  /** Its name and port, by which it is steered. */
+  readonly name: string;
+  /** Why it has none, in words for people. */
+  readonly reason: string;
+  /** Since when it has been looked up: ISO 8601, in UTC. */
+  readonly since: string;
+}
+
 /** What is told of a backend besides its snapshot. */
 export interface BackendSource {
   /** A time of the backends' clock as people write it. */
@@ -114,7 +126,7 @@ export interface StatusSource extends BackendSource {
 export function statusOf(source: StatusSource): Status {
   const { balancer, version, startedMs, nowMs, iso, history } = source;
   const { mode, policy, listen } = balancer?.config ?? source.config;
-  const { accepted, carried, waiting, lingering, turnedAway, state, backends } =
+  const { accepted, carried, waiting, lingering, turnedAway, state, backends, unresolved } =
     balancer?.snapshot() ?? NOT_THERE;
   return {
     schema: SCHEMA,
@@ -128,6 +140,7 @@ export function statusOf(source: StatusSource): Status {
     clients: { accepted, carried, waiting, lingering, turnedAway },
     total: history.rates,
     backends: backends.map((backend) => backendStatus(backend, source)),
+    unresolved: unresolved.map((server) => unresolvedStatus(server, source)),
   };
 }
 
@@ -157,13 +170,27 @@ export function backendStatus(
   };
 }
 
+/** How a server stands whose name has no address. */
+export function unresolvedStatus(
+  { name, reason, sinceMs }: UnresolvedSnapshot,
+  { iso }: Pick<BackendSource, "iso">,
+): UnresolvedStatus {
+  return { name, reason, since: iso(sinceMs) };
+}
+
 /** Why no clients should be sent here, in words for people; null: they should. */
 export function whyNotReady(balancer: Steerable | null): string | null {
-  const { state, backends } = balancer?.snapshot() ?? NOT_THERE;
+  const { state, backends, unresolved } = balancer?.snapshot() ?? NOT_THERE;
   if (state === "starting") return "starting: the first round of checks is not over";
   if (state === "draining") return "draining: it was told to stop";
   if (backends.some((backend) => backend.state === "ready")) return null;
-  return `none of ${backends.length} servers is ready`;
+  const counts = (["down", "draining", "disabled"] as const).map((each) =>
+    [each, backends.filter((backend) => backend.state === each).length] as const
+  );
+  const words = [...counts, ["unresolved", unresolved.length] as const]
+    .filter(([, count]) => count > 0)
+    .map(([each, count]) => `${count} ${each}`);
+  return `no server is ready: ${words.join(", ")}`;
 }
 
 const NOT_THERE: SteerableSnapshot = {
@@ -174,4 +201,5 @@ const NOT_THERE: SteerableSnapshot = {
   lingering: 0,
   turnedAway: 0,
   backends: [],
+  unresolved: [],
 };

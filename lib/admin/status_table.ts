@@ -1,7 +1,7 @@
 /** A status as lines for people: a summary, and a table of the servers. Pure. */
 import { type Column, cut, tableLines } from "../table.ts";
 import { harmless } from "../terminal.ts";
-import type { BackendStatus, Status } from "./status.ts";
+import type { BackendStatus, Status, UnresolvedStatus } from "./status.ts";
 
 /** How a status is shown. */
 export interface StatusTableOptions {
@@ -14,9 +14,10 @@ export interface StatusTableOptions {
 }
 
 const RESET = "\x1b[0m";
-const COLOURS: Readonly<Record<BackendStatus["state"], string>> = {
+const COLOURS: Readonly<Record<string, string>> = {
   ready: "\x1b[32m",
   down: "\x1b[31m",
+  unresolved: "\x1b[31m",
   draining: "\x1b[33m",
   disabled: "\x1b[2m",
 };
@@ -26,9 +27,10 @@ const UNKNOWN = "-";
 export function summaryLines(status: Status, { width }: StatusTableOptions): string[] {
   const { version, state, mode, policy, listen, uptimeSeconds, clients, total } = status;
   const { accepted, carried, waiting, lingering, turnedAway } = clients;
-  const ready = status.backends.filter((each) => each.state === "ready").length;
+  const ready = status.backends.filter(isReady).length;
+  const all = rowsOf(status).length;
   const lines = [
-    `${listen} is ${state}: ${ready} of ${status.backends.length} servers ready, ` +
+    `${listen} is ${state}: ${ready} of ${all} servers ready, ` +
     `up ${duration(uptimeSeconds)}, ${mode} mode, ${policy}, loadbalancer ${version}`,
     `clients: ${accepted} accepted, ${carried} carried, ${waiting} waiting, ` +
     `${lingering} lingering, ${turnedAway} turned away`,
@@ -44,11 +46,10 @@ export function summaryLines(status: Status, { width }: StatusTableOptions): str
  */
 export function backendLines(status: Status, options: StatusTableOptions): string[] {
   const { width, height } = options;
-  const all = status.backends;
+  const all = rowsOf(status);
   if (height === null || all.length < height) {
     return tableLines(columnsOf(status, all, options), width);
   }
-  const isReady = ({ state }: BackendStatus): boolean => state === "ready";
   const sorted = [...all.filter((each) => !isReady(each)), ...all.filter(isReady)];
   const shownMax = Math.max(0, height - 2);
   const rest = sorted.slice(shownMax);
@@ -61,29 +62,44 @@ export function backendLines(status: Status, options: StatusTableOptions): strin
   return lines.slice(Math.max(0, lines.length - height));
 }
 
+/** A backend, or a server that is none because its name has no address. */
+type Row = BackendStatus | UnresolvedStatus;
+
+function rowsOf({ backends, unresolved }: Status): readonly Row[] {
+  return [...backends, ...unresolved];
+}
+
+function isReady(row: Row): boolean {
+  return "state" in row && row.state === "ready";
+}
+
 /** Where there is no room, what is of no use in the middle of the night goes first. */
 function columnsOf(
   { startedAt, uptimeSeconds }: Status,
-  backends: readonly BackendStatus[],
+  rows: readonly Row[],
   { colour }: StatusTableOptions,
 ): readonly Column[] {
   const nowMs = Date.parse(startedAt) + uptimeSeconds * 1000;
   const column = (
     head: string,
-    cell: (backend: BackendStatus) => string,
+    cell: (row: Row) => string,
     more: Omit<Column, "head" | "cells"> = {},
-  ): Column => ({ head, cells: backends.map((each) => harmless(cell(each))), ...more });
+  ): Column => ({ head, cells: rows.map((each) => harmless(cell(each))), ...more });
   const number = (
     head: string,
     cell: (backend: BackendStatus) => string,
     rank = 0,
-  ): Column => column(head, cell, { align: "right", rank });
+  ): Column =>
+    column(head, (row) => "state" in row ? cell(row) : UNKNOWN, { align: "right", rank });
   const paint = (state: string): readonly [string, string] =>
-    colour ? [COLOURS[state as BackendStatus["state"]] ?? "", RESET] : ["", ""];
+    colour ? [COLOURS[state] ?? "", RESET] : ["", ""];
   return [
-    column("SERVER", ({ name, backup }) => backup ? `${name} (backup)` : name),
-    column("STATE", ({ state }) => state, { paint }),
-    number("FOR", ({ since }) => duration((nowMs - Date.parse(since)) / 1000), 2),
+    column("SERVER", (row) => "state" in row && row.backup ? `${row.name} (backup)` : row.name),
+    column("STATE", (row) => "state" in row ? row.state : "unresolved", { paint }),
+    column("FOR", ({ since }) => duration((nowMs - Date.parse(since)) / 1000), {
+      align: "right",
+      rank: 2,
+    }),
     number("WEIGHT", ({ weight }) => `${weight}`, 8),
     number("NOW", ({ inFlight, max }) => max === null ? `${inFlight}` : `${inFlight}/${max}`),
     number("PER S", ({ perSecond }) => rate(perSecond), 3),

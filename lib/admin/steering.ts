@@ -6,7 +6,12 @@ import { BalancerError, SteeringError, type SteeringErrorKind } from "../errors.
 import { type AnswerOptions, json } from "./answers.ts";
 import { Refusal } from "./refusal.ts";
 import type { Call, Route } from "./router.ts";
-import { type BackendSource, type BackendStatus, backendStatus } from "./status.ts";
+import {
+  type BackendSource,
+  type BackendStatus,
+  backendStatus,
+  unresolvedStatus,
+} from "./status.ts";
 import type { Steerable } from "./steerable.ts";
 
 /** What steering works with. */
@@ -92,14 +97,21 @@ class Steering {
   }
 
   list(): Response {
-    const backends = this.#options.balancer()?.snapshot().backends ?? [];
-    return json({ backends: backends.map((each) => backendStatus(each, this.#options)) });
+    const { backends = [], unresolved = [] } = this.#options.balancer()?.snapshot() ?? {};
+    return json({
+      backends: backends.map((each) => backendStatus(each, this.#options)),
+      unresolved: unresolved.map((each) => unresolvedStatus(each, this.#options)),
+    });
   }
 
-  get({ name }: Call): Response {
-    const found = this.#find(nameOf(name));
-    if (found === null) throw new Refusal(404, `${quoted(name)} is not among the servers`);
-    return json(found);
+  get({ name: given }: Call): Response {
+    const name = nameOf(given);
+    const found = this.#find(name);
+    if (found !== null) return json(found);
+    const { unresolved = [] } = this.#options.balancer()?.snapshot() ?? {};
+    const reason = unresolved.find((each) => each.name === name)?.reason;
+    const state = reason === undefined ? "is not among the servers" : `does not resolve: ${reason}`;
+    throw new Refusal(404, `${quoted(given)} ${state}`);
   }
 
   add({ body }: Call): Response {

@@ -68,6 +68,22 @@ Deno.test("backendLines: a line for each server, with its rates, times, and why 
   ]);
 });
 
+// Regression: of a server whose name did not resolve nothing was shown.
+Deno.test("summaryLines, backendLines: a server whose name has no address counts, and is a line", () => {
+  const unresolved = [
+    { name: "web.test:80", reason: "no such name", since: TELLING.iso(50_000) },
+  ];
+  assertMatch(summaryLines(status({ unresolved }), PLAIN)[0] ?? "", /: 1 of 2 servers ready,/);
+  const lines = backendLines(status({ unresolved }), { ...PLAIN, width: 80 });
+  assertEquals(lines, [
+    "SERVER          STATE       FOR  NOW  PER S  P99  FAILED  WHY",
+    "127.0.0.1:1234  ready        1m    0      0    -       0  its checks succeed",
+    "web.test:80     unresolved  40s    -      -    -       -  no such name",
+  ]);
+  const short = backendLines(status({ unresolved }), { ...PLAIN, height: 2 });
+  assertEquals(short[1], "… 2 more, 1 of them not ready");
+});
+
 // Regression: at 80 columns the reason went, and with it what to do.
 Deno.test("backendLines: 80 columns have room for the reason of a server that is down", () => {
   const reason = "/healthcheck answered 404; for servers without it, use --health tcp";

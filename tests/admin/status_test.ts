@@ -41,6 +41,7 @@ Deno.test("statusOf: without a balancer all is starting, with what it was starte
     clients: { accepted: 0, carried: 0, waiting: 0, lingering: 0, turnedAway: 0 },
     total: NO_RATES,
     backends: [],
+    unresolved: [],
   });
 });
 
@@ -51,6 +52,14 @@ Deno.test("statusOf: tells of the balancer as it is now", () => {
   assertEquals([state, mode, listen], ["draining", "bridge", "[::]:8080"]);
   assertEquals(clients, { accepted: 9, carried: 2, waiting: 1, lingering: 3, turnedAway: 4 });
   assertEquals(backends.map(({ name }) => name), ["127.0.0.1:1234"]);
+});
+
+Deno.test("statusOf: tells of servers whose names have no address, why, and since when", () => {
+  const balancer = new FakeSteerable();
+  balancer.unresolved = [{ name: "web.test:80", reason: "no such name", sinceMs: 70 }];
+  assertEquals(status(balancer).unresolved, [
+    { name: "web.test:80", reason: "no such name", since: "at 70" },
+  ]);
 });
 
 Deno.test("backendStatus: tells since when as a date, and of no bound as null", () => {
@@ -92,8 +101,15 @@ Deno.test("whyNotReady: null while it serves and a server is ready; else the rea
   balancer.state = "serving";
   for (const state of ["down", "draining", "disabled"] as const) {
     balancer.backends = [backendSnapshot({ state }), backendSnapshot({ state: "down" })];
-    assertEquals(whyNotReady(balancer), "none of 2 servers is ready", state);
+    const words = state === "down" ? "2 down" : `1 down, 1 ${state}`;
+    assertEquals(whyNotReady(balancer), `no server is ready: ${words}`, state);
   }
+  // Regression: "none of 0 servers is ready" is all that it said of names without an address.
+  balancer.backends = [];
+  balancer.unresolved = [{ name: "web.test:80", reason: "no such name", sinceMs: 70 }];
+  assertEquals(whyNotReady(balancer), "no server is ready: 1 unresolved");
+  balancer.backends = [backendSnapshot({ state: "disabled" })];
+  assertEquals(whyNotReady(balancer), "no server is ready: 1 disabled, 1 unresolved");
   balancer.backends = [backendSnapshot({ state: "down" }), backendSnapshot()];
   assertEquals(whyNotReady(balancer), null);
 });

@@ -56,6 +56,15 @@ Deno.test("steeringRoutes: GET lists the servers, and shows one", async () => {
     "127.0.0.1:1234",
     "[::1]:80",
   ]);
+  assertEquals(body.unresolved, []);
+  balancer.unresolved = [{ name: "web.test:80", reason: "no such name", sinceMs: 7 }];
+  assertEquals((await call(server, "GET", { path: "/backends" })).body.unresolved, [
+    { name: "web.test:80", reason: "no such name", since: "at 7" },
+  ]);
+  assertEquals(await call(server, "GET", { path: "/backends/web.test:80" }), {
+    status: 404,
+    body: { error: '"web.test:80" does not resolve: no such name' },
+  });
   for (const path of ["/backends/127.0.0.1:1234", "/backends/1234"]) {
     assertEquals((await call(server, "GET", { path })).body, body.backends[0], path);
   }
@@ -175,7 +184,10 @@ Deno.test("steeringRoutes: what the balancer cannot do is 404, 409 or 400, in it
 
 Deno.test("steeringRoutes: before there is a balancer, steering is 503 and the list is empty", async () => {
   await using server = start(null);
-  assertEquals((await call(server, "GET", { path: "/backends" })).body, { backends: [] });
+  assertEquals((await call(server, "GET", { path: "/backends" })).body, {
+    backends: [],
+    unresolved: [],
+  });
   assertEquals((await call(server, "GET", { path: "/backends/1234" })).status, 404);
   const { status, body } = await call(server, "POST", { path: "/backends/1234/drain" });
   assertEquals([status, body.error], [503, "the balancer is only starting"]);

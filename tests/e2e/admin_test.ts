@@ -119,7 +119,7 @@ Deno.test("admin port: is not ready while no server is, and says so", async () =
   await using process = start([deadPort()]);
   const port = await process.adminPort();
   await process.says(/Serving: 0 of 1/);
-  assertEquals(await ask(port, "/readyz"), { status: 503, text: "none of 1 servers is ready\n" });
+  assertEquals(await ask(port, "/readyz"), { status: 503, text: "no server is ready: 1 down\n" });
 });
 
 Deno.test("admin port: GET /status tells what the README says, and nothing else", async () => {

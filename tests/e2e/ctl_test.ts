@@ -58,8 +58,8 @@ Deno.test("ctl: status and list show a table, and with --json what is answered",
   const list = await said(`${admin} list`);
   assert(list.startsWith("SERVER ") && list.trimEnd().split("\n").length === 3, list);
   assertEquals(JSON.parse(await said(`status --json ${admin}`)).schema, 1);
-  const servers = JSON.parse(await said(`list --json ${admin}`));
-  assertEquals(servers.map(({ name }: { name: string }) => name), [
+  const { backends } = JSON.parse(await said(`list --json ${admin}`));
+  assertEquals(backends.map(({ name }: { name: string }) => name), [
     `127.0.0.1:${one}`,
     `127.0.0.1:${two}`,
   ]);
@@ -86,7 +86,7 @@ Deno.test("ctl: each command does what it says, and says what it did", async () 
   ];
   for (const [command, expected, state] of steps) {
     assertEquals(await said(`${command} ${admin}`), expected, command);
-    const [first] = JSON.parse(await said(`list --json ${admin}`));
+    const { backends: [first] } = JSON.parse(await said(`list --json ${admin}`));
     assertEquals([first.name, first.state], [name, state], command);
   }
   const answer = JSON.parse(await said(`drain ${one} --json ${admin}`));
@@ -236,6 +236,21 @@ Deno.test("ctl: reload says what has changed, or what is wrong; the log has both
   } finally {
     await Deno.remove(file);
   }
+});
+
+// Regression: it "was added", and then nothing told of it.
+Deno.test("ctl: add says that a name is looked up, and list what becomes of it", async () => {
+  await using process = start([deadPort()]);
+  const admin = `--admin ${await process.adminPort()}`;
+  await process.says(/Serving/);
+  assertEquals(
+    await said(`add nosuch.invalid:80 ${admin}`),
+    "nosuch.invalid:80 was added; its name is looked up, as ctl list tells\n",
+  );
+  assertMatch(await said(`list ${admin}`), /\nnosuch\.invalid:80 +unresolved +\d+s /);
+  assertMatch(await said(`status ${admin}`), /: 1 of 2 servers ready, /);
+  const { unresolved: [only] } = JSON.parse(await said(`list --json ${admin}`));
+  assertEquals(only.name, "nosuch.invalid:80");
 });
 
 // Regression: an IPv6 address was no URL without its brackets ("failed to parse tcp proxy uri").

@@ -233,6 +233,24 @@ test("the last server is taken away only by who is sure", async () => {
   assertEquals(opened.faults, []);
 });
 
+// Regression: a server whose name did not resolve was nowhere on the page.
+test("tells of servers whose names have no address, for as long as they have none", async () => {
+  await using subject = await open();
+  const { server, opened: { page } } = subject;
+  const list = page.getByRole("list", { name: "Servers whose names have no address" });
+  assert(await list.isHidden(), "an empty list is shown");
+  const since = new Date().toISOString();
+  server.unresolved = [{ name: "web.test:80", reason: "no such <name>", since }];
+  server.dashboard.changed();
+  await says(list, /^web\.test:80 is unresolved for \d.*: no such <name>$/);
+  await says(page.locator("#headline"), "3 of 4 servers ready; web.test:80 is unresolved");
+  assertMatch(await page.title(), /^3\/4 ready/);
+  server.unresolved = [];
+  server.dashboard.changed();
+  await until(() => list.isHidden(), "it is gone");
+  await says(page.locator("#headline"), "3 of 3 servers ready");
+});
+
 test("asks for the token where one is needed, and keeps it for this tab", async () => {
   await using subject = await open({ token: TOKEN });
   const { server, opened: { page } } = subject;
