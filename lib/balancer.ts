@@ -6,7 +6,7 @@
  * `lingering`, and beside it `resolver` → `pool` and `prober` → `probe` → `pool`.
  */
 import { Acceptor } from "./acceptor.ts";
-import { type Address, formatAddress, overlap } from "./address.ts";
+import { type Address, formatAddress, isSame, overlap } from "./address.ts";
 import type { Backend, BackendSettings, BackendTuning } from "./backend.ts";
 import type { BackendSnapshot, UnresolvedSnapshot } from "./backend_snapshot.ts";
 import { Buffers } from "./buffers.ts";
@@ -60,6 +60,8 @@ export interface BalancerParts {
   readonly lookup?: Lookup;
   /** Who is told of each passage that is over. */
   readonly onPassage?: OnPassage | null;
+  /** Where its admin port is, if it has one. */
+  readonly admin?: Address | null;
   /** Called when the state of a backend is another, or the list of servers, or their settings. */
   readonly onChange?: () => void;
 }
@@ -88,6 +90,7 @@ export class Balancer implements AsyncDisposable {
 
   #config: Config;
   readonly #onChange: () => void;
+  readonly #admin: Address | null;
   readonly #startedMs = systemClock.now();
   readonly #deadlines = new Deadlines(systemClock);
   readonly #buffers = new Buffers();
@@ -121,6 +124,7 @@ export class Balancer implements AsyncDisposable {
    */
   constructor(config: Config, parts: BalancerParts = {}) {
     const { lookup = systemLookup, onPassage = null, onChange = (): void => {} } = parts;
+    this.#admin = parts.admin ?? null;
     this.#config = config;
     this.#onChange = onChange;
     this.journal = new Journal(systemClock, onPassage);
@@ -132,7 +136,7 @@ export class Balancer implements AsyncDisposable {
     this.#steering = new Steering({
       servers: this.#servers,
       pool: this.#pool,
-      address: () => this.address,
+      own: () => this.#own,
       onServers: () => this.#serversChanged(),
     });
     try {
@@ -162,6 +166,11 @@ export class Balancer implements AsyncDisposable {
   /** How late the sweep of the deadlines came. */
   get delays(): Histogram {
     return this.#deadlines.delays;
+  }
+
+  /** Where this process listens. */
+  get #own(): readonly Address[] {
+    return this.#admin === null ? [this.address] : [this.address, this.#admin];
   }
 
   /** The balancer as it stands. */
@@ -388,6 +397,7 @@ export class Balancer implements AsyncDisposable {
     try {
       const { address: listen } = acceptor ?? this.#acceptor;
       for (const error of wrongBackends({ listen, backends: config.backends })) throw error;
+      for (const { address } of config.backends) this.#checkIsNotAdmin(address);
       const carrier = changes.concern("carrier") ? this.#makeCarrier(config) : null;
       await Promise.all([carrier?.open(), this.#resolver.add(namesOf(config.backends))]);
       this.#checkMayReload();
@@ -440,6 +450,15 @@ export class Balancer implements AsyncDisposable {
       );
     }
     return this.#listen(listen);
+  }
+
+  /** Where --admin says 0, the port is not known before it runs. */
+  #checkIsNotAdmin(address: Address): void {
+    if (this.#admin === null || !isSame(address, this.#admin)) return;
+    throw new ConfigError(
+      `SERVER ${formatAddress(address)}`,
+      "is this balancer's admin port; expected another",
+    );
   }
 
   #checkMayReload(): void {

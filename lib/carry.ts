@@ -49,7 +49,10 @@ export async function carry(
   let lease: Lease | "wait" | null = first;
   let exhausted: GrowingPause | null = null;
   for (;;) {
-    if (lease === null) return onEnd(client, ENDING.nobody);
+    if (lease === null) {
+      client.passage.end(client.passage.unserved);
+      return onEnd(client, ENDING.nobody);
+    }
     if (lease === "wait") return options.onWait(client);
     const outcome = await attempt(client, lease, options);
     if (typeof outcome === "object") return onEnd(client, outcome);
@@ -58,8 +61,6 @@ export async function carry(
       if (hasWaitedTooLong(client, options)) return onEnd(client, ENDING.exhausted);
       exhausted ??= new GrowingPause(clock);
       await exhausted.wait();
-    } else if (outcome === "unasked") {
-      if (!await firstBytes(client, options)) return onEnd(client, ENDING.leftEarly);
     }
     if (client.closed) return onEnd(client, ENDING.drainTimeout);
     lease = pool.acquire(client);
@@ -67,11 +68,10 @@ export async function carry(
 }
 
 /**
- * What became of one try: the client was carried to its ending; this machine is `exhausted`; the
- * backend ended and was `unasked`, for the client had said nothing; or it `failed` the client, who
- * does not come back to it.
+ * What became of one try: the client was carried to its ending; this machine is `exhausted`; or the
+ * backend `failed` the client, who does not come back to it.
  */
-type Outcome = Ending | "exhausted" | "unasked" | "failed";
+type Outcome = Ending | "exhausted" | "failed";
 
 async function attempt(client: Client, given: Lease, options: CarryOptions): Promise<Outcome> {
   using lease = given;
@@ -92,33 +92,9 @@ async function attempt(client: Client, given: Lease, options: CarryOptions): Pro
   backend.bytesDown += tunnel.bytesDown;
   passage.bytesUp += tunnel.bytesUp;
   passage.bytesDown += tunnel.bytesDown;
-  if (end !== "ended") return end;
-  if (client.held > 0) return failedBy(backend, client);
-  lease.unasked();
-  return "unasked";
-}
-
-/**
- * A backend ended before the client had said anything. Nothing is lost, and whoever has just
- * connected is about to speak: waits for that as long as a connect may take. False: the client
- * is gone or has nothing to say.
- */
-async function firstBytes(client: Client, options: CarryOptions): Promise<boolean> {
-  const { deadlines, dialer } = options;
-  const untilMs = deadlines.now + dialer.timeoutMs;
-  const wait = { place: -1, expiresAt: () => untilMs, expire: () => client[Symbol.dispose]() };
-  deadlines.watch(wait);
-  try {
-    while (client.held === 0 && !client.ended) await client.receive();
-    return client.held > 0;
-  } catch {
-    client[Symbol.dispose](); // It broke the connection, or its time is over.
-    return false;
-  } finally {
-    deadlines.unwatch(wait);
-  }
+  return end === "ended" ? failedBy(backend, client) : end;
 }
 
 function hasWaitedTooLong(client: Client, options: CarryOptions): boolean {
-  return options.deadlines.now - client.acceptedMs >= options.exhaustedTimeoutMs;
+  return options.deadlines.now - client.arrivedMs >= options.exhaustedTimeoutMs;
 }

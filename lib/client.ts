@@ -26,8 +26,8 @@ export class Client implements Disposable, Member, PoolClient {
   place: number = -1;
   /** The connection. */
   readonly conn: Deno.TcpConn;
-  /** When it was accepted, on the clock of the deadlines, in milliseconds. */
-  readonly acceptedMs: number;
+  /** When it came: was accepted, or spoke, on the clock of the deadlines, in milliseconds. */
+  arrivedMs: number;
   /** What becomes of it. */
   readonly passage: Passage;
   /** The backends that have failed it. */
@@ -44,13 +44,13 @@ export class Client implements Disposable, Member, PoolClient {
   #closed = false;
 
   /** Takes over the connection. */
-  constructor(conn: Deno.TcpConn, { acceptedMs, passage, buffers }: {
-    readonly acceptedMs: number;
+  constructor(conn: Deno.TcpConn, { arrivedMs, passage, buffers }: {
+    readonly arrivedMs: number;
     readonly passage: Passage;
     readonly buffers: Buffers;
   }) {
     this.conn = conn;
-    this.acceptedMs = acceptedMs;
+    this.arrivedMs = arrivedMs;
     this.passage = passage;
     this.#buffers = buffers;
   }
@@ -105,17 +105,16 @@ export class Client implements Disposable, Member, PoolClient {
   }
 
   /**
-   * Watches the client while it waits, by reading ahead a little. Resolves to true when it hung up:
-   * it broke the connection, or ended its side without having said anything, unless it `mayBeMute`.
-   * (One that has asked and ended its side may still want its answer.) Resolves to false when it
-   * `waits` no longer, or when enough was read.
+   * Watches the client while it waits, by reading ahead a little. Resolves to true when it broke the
+   * connection; to false when it `waits` no longer, or when enough was read. (One that has asked and
+   * ended its side may still want its answer.)
    */
-  async hangsUp(waits: () => boolean, options: { readonly mayBeMute: boolean }): Promise<boolean> {
+  async hangsUp(waits: () => boolean): Promise<boolean> {
     try {
       while (waits() && !this.ended && this.held < AHEAD_BYTES_MAX) await this.receive();
-      return this.ended && this.held === 0 && !options.mayBeMute;
+      return false;
     } catch {
-      return true; // It broke the connection.
+      return true;
     }
   }
 

@@ -14,6 +14,7 @@ import type { Lease } from "./lease.ts";
 import { Lingering } from "./lingering.ts";
 import { Passage } from "./passage.ts";
 import { Roster } from "./roster.ts";
+import { Unheard } from "./unheard.ts";
 import { WaitingQueue } from "./waiting_queue.ts";
 
 /** What the balancer itself says to a client. */
@@ -40,6 +41,7 @@ const ANSWERS: ReadonlyMap<Ending, Answer> = new Map<Ending, Answer>([
 /** Those that nobody waits for any more. */
 const AT_ONCE: ReadonlySet<Ending> = new Set([
   ENDING.leftEarly,
+  ENDING.headTimeout,
   ENDING.drainTimeout,
   ENDING.defect,
 ]);
@@ -47,6 +49,7 @@ const AT_ONCE: ReadonlySet<Ending> = new Set([
 /** Carries whole connections. */
 export class ConnectionCarrier implements Carrier {
   readonly #options: CarrierOptions;
+  readonly #unheard: Unheard;
   readonly #queue: WaitingQueue<Client, Lease | null>;
   readonly #lingering: Lingering;
   readonly #bridges: Bridges<Client, Lease | null>;
@@ -57,6 +60,12 @@ export class ConnectionCarrier implements Carrier {
   constructor(options: CarrierOptions) {
     const { config, pool, deadlines } = options;
     this.#options = options;
+    this.#unheard = new Unheard({
+      timeoutMs: config.headTimeoutMs,
+      deadlines,
+      onHeard: (client) => this.#heard(client),
+      onGone: (client, ending) => this.#end(client, ending),
+    });
     this.#queue = new WaitingQueue({
       lengthMax: config.queueMax,
       timeoutMs: config.queueTimeoutMs,
@@ -73,7 +82,7 @@ export class ConnectionCarrier implements Carrier {
 
   /** How many clients are not closed yet. */
   get left(): number {
-    return this.#carried.size + this.#queue.length + this.#lingering.size;
+    return this.#unheard.size + this.#carried.size + this.#queue.length + this.#lingering.size;
   }
 
   /** How many clients are where right now. */
@@ -90,9 +99,23 @@ export class ConnectionCarrier implements Carrier {
 
   /** Takes in a new connection, which is the carrier's from now on. */
   receive(conn: Deno.TcpConn): void {
-    const { deadlines, buffers, clock } = this.#options;
+    const { config, deadlines, buffers, clock } = this.#options;
     const passage = new Passage(conn.remoteAddr, clock.now());
-    const client = new Client(conn, { acceptedMs: deadlines.now, passage, buffers });
+    const client = new Client(conn, { arrivedMs: deadlines.now, passage, buffers });
+    // In HTTP it is for the client to speak first; elsewhere nobody knows.
+    if (config.mode === "tcp") this.#queueUp(client);
+    else this.#unheard.add(client);
+  }
+
+  /** A client has said its first words: what it waits for from now on is up to this side. */
+  #heard(client: Client): void {
+    const { deadlines, clock } = this.#options;
+    client.arrivedMs = deadlines.now;
+    client.passage.arrivedMs = clock.now();
+    this.#queueUp(client);
+  }
+
+  #queueUp(client: Client): void {
     this.#bridges.prepare();
     const place = this.#queue.offer(client);
     if (place === "full") this.#turnAway(client, ENDING.queueFull);
@@ -120,6 +143,7 @@ export class ConnectionCarrier implements Carrier {
 
   /** Takes nobody in any more. Resolves when all that came in are closed. */
   async drain(): Promise<void> {
+    await this.#unheard.settled();
     this.#queue.close();
     await this.#bridges.settled();
     await this.#lingering.settled();
@@ -127,6 +151,7 @@ export class ConnectionCarrier implements Carrier {
 
   /** Closes all that are still there. */
   cut(): void {
+    this.#unheard.drop(ENDING.drainTimeout);
     this.#queue.close();
     for (const client of this.#queue.drop()) this.#end(client, ENDING.drainTimeout);
     for (const { passage } of this.#carried) passage.end(ENDING.drainTimeout);
@@ -180,8 +205,7 @@ export class ConnectionCarrier implements Carrier {
   /** A client that hangs up while it waits gives its place up. */
   async #watchWaiting(client: Client): Promise<void> {
     const waits = (): boolean => this.#queue.has(client);
-    // In tcp mode a client that never says anything may still wait for what the backend says.
-    if (!await client.hangsUp(waits, { mayBeMute: this.#options.config.mode === "tcp" })) return;
+    if (!await client.hangsUp(waits)) return;
     if (this.#queue.leave(client)) this.#end(client, ENDING.leftEarly);
   }
 

@@ -147,7 +147,7 @@ export const OPTIONS = {
   headTimeoutMs: duration(100, {
     name: "head-timeout",
     default: "10s",
-    help: "http mode: how long a client may take to send the head of a request",
+    help: "how long a client may take to send the head of a request; in bridge mode its first byte",
   }),
   keepAliveTimeoutMs: duration(100, {
     name: "keep-alive-timeout",

@@ -5,7 +5,7 @@
  * Times are on the clock of the backends, in milliseconds.
  */
 import type { Backend } from "./backend.ts";
-import type { Ending } from "./ending.ts";
+import { ENDING, type Ending } from "./ending.ts";
 import type { Lease } from "./lease.ts";
 
 /** The first line of a request, as far as it was understood. */
@@ -22,8 +22,8 @@ export interface RequestLine {
 export class Passage {
   /** Who it is. */
   readonly client: Deno.NetAddr;
-  /** When it came: was accepted, or its head was read. */
-  readonly arrivedMs: number;
+  /** When it came: was accepted, or spoke, or its head was read. */
+  arrivedMs: number;
   /** What it asks for, in http mode; null where no head was understood. */
   readonly request: RequestLine | null;
   /** How often it was given to a backend. */
@@ -67,6 +67,16 @@ export class Passage {
   /** When the first byte of its answer came; NaN: never. */
   get answeredMs(): number {
     return this.#lease?.answeredMs ?? NaN;
+  }
+
+  /**
+   * How it ends when nobody is left to try: by the last backend, if that took it and then ended where
+   * an answer was due; by the client, if it never came to the end of its request.
+   */
+  get unserved(): Ending {
+    const end = this.#lease?.end;
+    if (end === "failed") return ENDING.unanswered;
+    return end === "asked" ? ENDING.leftEarly : ENDING.nobody;
   }
 
   /** It ends like that; only the first word counts. */

@@ -143,6 +143,11 @@ export class Pool implements Disposable {
     return new Lease(backend, this.#ended);
   }
 
+  /** Is there a backend for that client, with room or without? */
+  offers({ tried }: PoolClient): boolean {
+    return this.#ready.some((each) => !tried.includes(each));
+  }
+
   /** Takes in what a probe found out that set out at that mark. */
   probed(backend: Backend, result: ProbeResult, mark: CountMark): void {
     if (result.ok && result.counts !== undefined) {

@@ -37,6 +37,7 @@ export async function serve(config: Config, loadAgain: () => Promise<Config>): P
   const balancer = new Balancer(config, {
     onPassage: (passage, endedMs) => accessLog.write(passage, endedMs),
     onChange: () => admin?.changed(),
+    admin: admin?.address ?? null,
   });
   reloader = new Reloader({
     load: loadAgain,

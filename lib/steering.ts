@@ -21,8 +21,8 @@ export interface SteeringOptions {
   readonly servers: ServerList;
   /** The backends. */
   readonly pool: Pool;
-  /** Where the balancer itself listens. */
-  readonly address: () => Address;
+  /** Where the balancer itself listens: no server can be there. */
+  readonly own: () => readonly Address[];
   /** Called when the list of servers has changed. */
   readonly onServers: () => void;
 }
@@ -51,11 +51,11 @@ export class Steering {
    * @throws {SteeringError} it is there already, it is the balancer itself, or there are too many.
    */
   add(settings: BackendSettings): void {
-    const { servers, address, onServers } = this.#options;
+    const { servers, own, onServers } = this.#options;
     const name = formatAddress(settings.address);
     const refuse = refusal(`Cannot add ${name}`);
     if (servers.backendNames(name) !== null) throw refuse("conflict", "it is there already");
-    if (isSame(settings.address, address())) {
+    if (own().some((each) => isSame(settings.address, each))) {
       throw refuse("invalid", "it is this balancer itself; expected another port");
     }
     if (servers.servers.length >= BACKENDS_MAX) {

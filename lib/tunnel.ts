@@ -18,7 +18,7 @@ import type { Buffers } from "./buffers.ts";
 import type { Client } from "./client.ts";
 import type { Deadlines, Expiring } from "./deadlines.ts";
 import { ENDING, type Ending } from "./ending.ts";
-import { hasWholeHead, isSafeToResend } from "./resend.ts";
+import { isSafeToResend, requestExtent } from "./resend.ts";
 
 /** How the client was carried to its end; or the backend `ended` early, and another may be tried. */
 export type TunnelEnd = Ending | "ended";
@@ -85,6 +85,8 @@ export class Tunnel implements Expiring {
   #asked = false;
   /** Were bytes of the client dropped before the answer began? */
   #forgot = false;
+  /** What was known of the length of its request then. */
+  #forgotExtent: number | null = null;
   /** Is the direction to the backend in the middle of a write? */
   #sending = false;
   #quickUp = false;
@@ -198,13 +200,19 @@ export class Tunnel implements Expiring {
 
   /**
    * Did the backend end where an answer was due? Not before the client has asked, and in HTTP that
-   * takes a whole head: backends close on those who never send one. Without HTTP, a client that
-   * ended first may not want an answer.
+   * takes a whole request: backends close on those who never finish one. (One that ends in the middle
+   * of a write has its part in that.) Without HTTP, a client that ended first may not want an answer.
    */
   #isFailure(): boolean {
     if (this.#answered || this.#client.closed || !this.#asked) return false;
-    if (this.#options.http) return this.#forgot || hasWholeHead(this.#client.heldFrom(0));
+    if (this.#options.http) return this.#isWhole();
     return this.#ending === ENDING.firstByteTimeout || !this.#client.ended;
+  }
+
+  #isWhole(): boolean {
+    const extent = this.#forgot ? this.#forgotExtent : requestExtent(this.#client.heldFrom(0));
+    const isWriting = this.#sending && !this.#client.ended;
+    return extent !== null && (this.bytesUp >= extent || isWriting);
   }
 
   #failure(): string {
@@ -252,6 +260,7 @@ export class Tunnel implements Expiring {
       if (this.#over) return;
       if (client.ended || (this.#answered && !client.receiving)) return;
       if (client.full) {
+        if (!this.#forgot) this.#forgotExtent = requestExtent(client.heldFrom(0));
         client.dropHeld();
         this.#forgot = true;
         sent = 0;

@@ -1,4 +1,4 @@
-import { isSafeToResend } from "../lib/resend.ts";
+import { isSafeToResend, requestExtent } from "../lib/resend.ts";
 import { assertEquals } from "./support/assert.ts";
 
 function isSafe(text: string): boolean {
@@ -73,4 +73,33 @@ Deno.test("isSafeToResend: looks at a view only, not at the buffer behind it", (
   const buffer = new TextEncoder().encode("POST GET / HTTP/1.1\r\n\r\nmore");
   assertEquals(isSafeToResend(buffer.subarray(5, buffer.length - 4)), true);
   assertEquals(isSafeToResend(buffer.subarray(5)), false);
+});
+
+function extentOf(text: string): number | null {
+  return requestExtent(new TextEncoder().encode(text));
+}
+
+Deno.test("requestExtent: there is none before the end of the head", () => {
+  for (const request of WHOLE) {
+    for (let size = 0; size < request.length; size++) {
+      assertEquals(extentOf(request.slice(0, size)), null, request.slice(0, size));
+    }
+    assertEquals(extentOf(request), request.length);
+  }
+});
+
+Deno.test("requestExtent: with a length it is known from the head on", () => {
+  const head = "POST / HTTP/1.1\r\ncontent-LENGTH:  10\r\nHost: a\r\n\r\n";
+  for (const body of ["", "0123", "0123456789", "0123456789GET / HTTP/1.1\r\n\r\n"]) {
+    assertEquals(extentOf(head + body), head.length + 10, body);
+  }
+  assertEquals(extentOf("POST / HTTP/1.1\r\nX-Content-Length: 10\r\n\r\n"), 41);
+});
+
+Deno.test("requestExtent: in chunks it is known when the last chunk ends what is there", () => {
+  const head = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n";
+  assertEquals(extentOf(head), Infinity);
+  assertEquals(extentOf(`${head}2\r\nhi\r\n0\r\n`), Infinity);
+  const whole = `${head}2\r\nhi\r\n0\r\n\r\n`;
+  assertEquals(extentOf(whole), whole.length);
 });

@@ -34,7 +34,7 @@ class Bench {
     this.steering = new Steering({
       servers: this.servers,
       pool: this.pool,
-      address: () => LISTEN,
+      own: () => [LISTEN],
       onServers: () => this.reconcile(),
     });
     this.reconcile();

@@ -79,7 +79,7 @@ class Bench implements Disposable {
     const buffers = new Buffers();
     const passage = new Passage({ transport: "tcp", hostname: "127.0.0.1", port: 1 }, 0);
     const conn = this.client as unknown as Deno.TcpConn;
-    const client = new Client(conn, { acceptedMs: 0, passage, buffers });
+    const client = new Client(conn, { arrivedMs: 0, passage, buffers });
     const ends = {
       client,
       backend: this.backend as unknown as Deno.TcpConn,

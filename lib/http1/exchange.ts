@@ -119,6 +119,8 @@ export class Exchange implements Expiring, BodyObserver {
   keepAliveHeaders: ResponseHead["headers"] = [];
   /** Has the backend sent a good head? */
   answered = false;
+  /** Did the backend end while the client still owed it some of the request? */
+  wasOwed = false;
   /** Bytes of the body that were sent to the backend. */
   bytesUp = 0;
   /** Bytes of the answer's body that were sent to the client. */
@@ -325,6 +327,7 @@ export class Exchange implements Expiring, BodyObserver {
 
   #ended(): ExchangeEnd {
     if (this.#heard) return this.#malformed("a head that breaks off");
+    this.wasOwed = !this.#sent && this.#session.receiving;
     this.reason ||= "connection ended before the first byte";
     return "unanswered";
   }

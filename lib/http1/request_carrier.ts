@@ -253,7 +253,8 @@ export class RequestCarrier implements Carrier {
     for (;;) {
       if (lease === null) {
         // Nobody is there, or nobody is left that has not failed it (RFC 9110, 15.6.3 and 15.6.4).
-        return request.settle(request.tried.length > 0 ? 502 : 503, ENDING.nobody);
+        const { tried, passage } = request;
+        return request.settle(tried.length > 0 ? 502 : 503, passage.unserved);
       }
       if (lease === "wait") {
         this.#carried.delete(request);
@@ -354,8 +355,12 @@ export class RequestCarrier implements Carrier {
         request.settle(exchange.keepsClient ? "keep" : "end", ENDING.served);
         break;
       case "unanswered":
-        lease.dropped(exchange.reason);
-        if (request.isRepeatable && this.#retries.take()) return failedBy(lease.backend, request);
+        // Backends close on those who never finish a request: that is no failure of theirs.
+        if (!exchange.wasOwed) lease.dropped(exchange.reason);
+        failedBy(lease.backend, request);
+        if (request.isRepeatable && this.#options.pool.offers(request) && this.#retries.take()) {
+          return "failed";
+        }
         request.settle(502, ENDING.unanswered);
         break;
       case "silent":

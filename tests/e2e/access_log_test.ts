@@ -92,6 +92,23 @@ const BRIDGE_CASES: readonly Case[] = [
     client: async (port) => void await askOnce(port, POST),
     ends: ["unanswered", "backend", 0],
   },
+  // Regression: it was the balancer's doing that a server had ended.
+  {
+    what: "the only backend ends without an answer to what could be sent again",
+    server: closes,
+    client: asks,
+    ends: ["unanswered", "backend", 500],
+  },
+  {
+    what: "the client leaves in the middle of its head",
+    server: closes,
+    client: async (port) => {
+      using client = await sends(port, "GET / HT");
+      await client.end();
+      await client.receiveAll();
+    },
+    ends: ["unanswered", "client", 500],
+  },
   {
     what: "the client says nothing and closes",
     server: says(""),
@@ -208,6 +225,12 @@ const HTTP_CASES: readonly Case[] = [
     what: "the backend ends without an answer to what cannot be sent again",
     server: closes,
     client: async (port) => void await askOnce(port, POST),
+    ends: ["unanswered", "backend", 502],
+  },
+  {
+    what: "the only backend ends without an answer to what could be sent again",
+    server: closes,
+    client: asks,
     ends: ["unanswered", "backend", 502],
   },
   {

@@ -428,3 +428,20 @@ Deno.test(
     }
   },
 );
+
+// Regression: whoever came in as a client could then steer the balancer.
+Deno.test("admin port: it cannot be added as a server", async () => {
+  await using backend = await server();
+  await using process = start([backend.port]);
+  const port = await process.adminPort();
+  await process.says(/Serving/);
+  const headers = { "content-type": "application/json" };
+  const body = JSON.stringify({ server: `127.0.0.1:${port}` });
+  const answer = await fetch(`http://127.0.0.1:${port}/backends`, {
+    method: "POST",
+    headers,
+    body,
+  });
+  assertEquals(answer.status, 400);
+  assertEquals((await answer.json()).error.includes("it is this balancer itself"), true);
+});

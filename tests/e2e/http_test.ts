@@ -359,6 +359,19 @@ Deno.test("http: who is slow with a body gets 408, and the backend is not blamed
   assertEquals(balancer.snapshot().backends[0]?.failures, 0);
 });
 
+// Regression: backends that close on slow clients without a word were ejected for it.
+Deno.test("http: a backend that closes on a slow body is not blamed, on a whole one it is", async () => {
+  await using server = new RawServer(async (conn) => {
+    for (let text = ""; !text.includes("hi");) text += await readSome(conn);
+  });
+  await using balancer = await start([server], { ejectAfter: "0" });
+  const head = "POST / HTTP/1.1\r\nHost: t\r\nContent-Length:";
+  assertMatch(await askOnce(balancer.address.port, `${head} 10\r\n\r\nhi`), /^HTTP\/1.1 502 /);
+  assertEquals(balancer.snapshot().backends[0]?.failures, 0);
+  assertMatch(await askOnce(balancer.address.port, `${head} 2\r\n\r\nhi`), /^HTTP\/1.1 502 /);
+  assertEquals(balancer.snapshot().backends[0]?.failures, 1);
+});
+
 Deno.test("http: an idle client holds no bridge; N bounds the requests", async () => {
   const open = Promise.withResolvers<void>();
   await using server = new KeptServer(async (head) => {
@@ -447,4 +460,18 @@ Deno.test("http: at a stop, what runs is answered, and idle clients are closed",
   assertMatch(await running.receiveAll(), /Connection: close\r\n[^]*ok$/);
   running[Symbol.dispose]();
   await stopped;
+});
+
+// Regression: what was never sent again counted, and spent the budget.
+Deno.test("http: only what is sent again counts as a retry", async () => {
+  await using silent = new RawServer(async (conn) => void await readSome(conn));
+  await using other = new RawServer(async (conn) => void await readSome(conn));
+  await using balancer = await start([silent, other], { ejectAfter: "0" });
+  for (let turn = 1; turn <= 4; turn++) {
+    const text = await askOnce(balancer.address.port, ask("/"));
+    assertMatch(text, /^HTTP\/1\.1 502 /);
+    const { http, backends } = balancer.snapshot();
+    const leased = backends.reduce((sum, each) => sum + each.leased, 0);
+    assertEquals(http?.retries, leased - turn, "each lease beyond the first is one");
+  }
 });

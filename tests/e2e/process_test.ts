@@ -188,6 +188,7 @@ for (const [what, makeStuck] of Object.entries(STUCK)) {
       ["0", `${backend.port}`, "--health", "off", "--drain-timeout", "300ms"],
     );
     using client = await ByteClient.connect(await process.port());
+    await client.send("P"); // Nobody is given to a server who has said nothing.
     const stuck = accepted.promise.then((conn) => makeStuck(conn, client)).catch(() => {});
     await accepted.promise;
     process.kill("SIGTERM");
