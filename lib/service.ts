@@ -27,10 +27,12 @@ export async function serve(config: Config, loadAgain: () => Promise<Config>): P
   using signals = new StopSignals();
   let reloader: Reloader | null = null;
   // Before there is a balancer, what would be read again was read just now.
-  using _hangups = onHangup(() => void reloader?.reloadAndLog());
+  using _hangups = onHangup(() => {
+    reloader?.reload().catch(() => {}); // It is logged, and there is nobody else to tell.
+  });
   await using admin = await openAdmin(config, {
     accessLog,
-    reload: async () => await reloader?.reload(),
+    reload: async () => await reloader?.reload() ?? "nothing has changed",
   });
   const balancer = new Balancer(config, {
     onPassage: (passage, endedMs) => accessLog.write(passage, endedMs),
@@ -54,7 +56,7 @@ export async function serve(config: Config, loadAgain: () => Promise<Config>): P
 /** Opens the admin port, if there is to be one: it tells how things stand before and after all else. */
 async function openAdmin(
   config: Config,
-  parts: { readonly accessLog: AccessLog; readonly reload: () => Promise<void> },
+  parts: { readonly accessLog: AccessLog; readonly reload: () => Promise<string> },
 ): Promise<Admin | null> {
   const { admin: address } = config;
   if (address === null) return null;

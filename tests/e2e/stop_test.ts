@@ -143,7 +143,7 @@ Deno.test("program: SIGHUP while it stops changes nothing, and says so", async (
   const running = askOnce(await process.port(), get("/"));
   await until(() => server.asked.length === 1, "a client is being served");
   process.kill("SIGTERM");
-  await process.says(/Draining: 1 clients left, 86400s until they are closed/);
+  await process.says(/Draining: 1 client left, 86400s until they are closed/);
   process.kill("SIGHUP");
   await process.says(
     /ERROR {3}Not reloaded, nothing has changed: Cannot reload: the balancer is being stopped/,
