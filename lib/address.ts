@@ -66,6 +66,15 @@ export function overlap(one: Address, other: Address): boolean {
   return isEverywhere(one) || isEverywhere(other) || isSame(one, other);
 }
 
+/**
+ * Where a listener at that address is found from this machine. What listens everywhere is found at
+ * loopback, which every system takes for that; not every system connects to 0.0.0.0 or `::`.
+ */
+export function foundAt(listen: Address): Address {
+  if (!isEverywhere(listen)) return listen;
+  return { ...listen, hostname: listen.hostname === "::" ? "::1" : "127.0.0.1" };
+}
+
 function isEverywhere({ hostname }: Address): boolean {
   return hostname === "::" || hostname === "0.0.0.0";
 }

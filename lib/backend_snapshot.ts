@@ -27,18 +27,26 @@ export interface BackendSnapshot {
   readonly leased: number;
   /** Connections that it did not take, or dropped before its first byte. */
   readonly failures: number;
-  /** How long clients wait for the first byte of its answers, as a moving average; 0: not known. */
-  readonly latencyMs: number;
   /** Bytes of ended connections that clients sent to it. */
   readonly bytesUp: number;
   /** Bytes of ended connections that it sent to clients. */
   readonly bytesDown: number;
 }
 
+/** A server that is no backend, because its name has no address. */
+export interface UnresolvedSnapshot {
+  /** Its name and port, as it was given. */
+  readonly name: string;
+  /** Why. */
+  readonly reason: string;
+  /** Since when, on the pool's clock, in milliseconds. */
+  readonly sinceMs: number;
+}
+
 /** How a backend stands right now. */
 export function snapshotOf(backend: Backend): BackendSnapshot {
   const { name, weight, max, backup } = backend;
-  const { entries, errors, inFlight, leased, failures, latencyMs, bytesUp, bytesDown } = backend;
+  const { entries, errors, inFlight, leased, failures, bytesUp, bytesDown } = backend;
   return {
     name,
     weight,
@@ -50,7 +58,6 @@ export function snapshotOf(backend: Backend): BackendSnapshot {
     inFlight,
     leased,
     failures,
-    latencyMs,
     bytesUp,
     bytesDown,
   };

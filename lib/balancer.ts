@@ -8,7 +8,7 @@
 import { Acceptor } from "./acceptor.ts";
 import { type Address, formatAddress, isSame, overlap } from "./address.ts";
 import type { Backend, BackendSettings, BackendTuning } from "./backend.ts";
-import type { BackendSnapshot } from "./backend_snapshot.ts";
+import type { BackendSnapshot, UnresolvedSnapshot } from "./backend_snapshot.ts";
 import { Buffers } from "./buffers.ts";
 import type { Carrier, CarrierSnapshot } from "./carrier.ts";
 import { Carriers } from "./carriers.ts";
@@ -51,6 +51,8 @@ export interface BalancerSnapshot extends CarrierSnapshot {
   readonly readyCount: number;
   /** The backends, in the order given. */
   readonly backends: readonly BackendSnapshot[];
+  /** The servers whose names have no address, in the order given. */
+  readonly unresolved: readonly UnresolvedSnapshot[];
 }
 
 /** What a balancer may be given from outside. */
@@ -184,6 +186,7 @@ export class Balancer implements AsyncDisposable {
       exhaustions: { ...this.#exhaustions },
       readyCount: this.#pool.readyCount,
       backends: this.#pool.snapshot(),
+      unresolved: this.#unresolved(),
     };
   }
 
@@ -193,18 +196,20 @@ export class Balancer implements AsyncDisposable {
    * known of them and what they are steered to; new ones are checked before they are used; the others
    * drain. Reloads come one after the other; during the start they wait for its end.
    *
-   * Nothing is changed where it rejects.
+   * Resolves to what has changed, in one line for people. Nothing is changed where it rejects.
    * @throws {ConfigError} it cannot be taken over while this balancer runs.
    * @throws {BalancerError} it cannot listen at the new address.
    * @throws {SteeringError} the balancer is being stopped.
    */
-  async reload(config: Config): Promise<void> {
+  async reload(config: Config): Promise<string> {
     while (this.#reloading !== null) await this.#reloading;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#reloading = promise;
     try {
       await Promise.race([this.ready, this.#stopAsked.promise]);
-      await this.#takeOver(config, await this.#prepare(config));
+      const prepared = await this.#prepare(config);
+      await this.#takeOver(config, prepared);
+      return String(prepared.changes);
     } finally {
       this.#reloading = null;
       resolve();
@@ -264,6 +269,14 @@ export class Balancer implements AsyncDisposable {
     await stopped;
   }
 
+  #unresolved(): readonly UnresolvedSnapshot[] {
+    return this.#servers.unresolved.map((address) => {
+      const own = { reason: "its name leads to this balancer itself", sinceMs: this.#startedMs };
+      const found = this.#resolver.unresolved(address.hostname) ?? own;
+      return { name: formatAddress(address), ...found };
+    });
+  }
+
   #makePool(): Pool {
     return new Pool({
       ...tuningOf(this.#config),
@@ -293,8 +306,10 @@ export class Balancer implements AsyncDisposable {
         this.#servers.resolved(name, addresses);
         if (this.#resolved) this.#takeServers();
       },
-      onFailure: (name, reason) =>
-        log.warning("{name} does not resolve: {reason}", { name, reason }),
+      onFailure: (name, reason) => {
+        log.warning("{name} does not resolve: {reason}", { name, reason });
+        this.#onChange();
+      },
       onRecovery: (name) => log.info("{name} resolves again", { name }),
     });
   }
@@ -364,7 +379,8 @@ export class Balancer implements AsyncDisposable {
     await this.#carriers.open();
     if (this.#state !== "starting") return;
     this.#state = "serving";
-    const counts = { ready: this.#pool.readyCount, all: this.#pool.backends.length };
+    const all = this.#pool.backends.length + this.#servers.unresolved.length;
+    const counts = { ready: this.#pool.readyCount, all };
     const level = counts.ready === 0 ? "warning" : "info";
     log[level]("Serving: {ready} of {all} servers ready", counts);
   }
@@ -529,7 +545,7 @@ export class Balancer implements AsyncDisposable {
       clock: systemClock,
       tell: (seconds) => {
         const { left } = this.#carriers;
-        const words = "Draining: accepting clients for another {seconds}s, {left} clients now";
+        const words = "Draining: accepting clients for another {seconds}s, {left} here now";
         log.info(words, { seconds, left });
       },
     });

@@ -88,8 +88,8 @@ export class Carriers {
       tell: (seconds) => {
         const { left } = this;
         if (left === 0) return;
-        log.info("Draining: {left} clients left, {seconds}s until they are closed", {
-          left,
+        log.info("Draining: {clients} left, {seconds}s until they are closed", {
+          clients: left === 1 ? "1 client" : `${left} clients`,
           seconds,
         });
       },
@@ -102,7 +102,8 @@ export class Carriers {
   /** Closes all that are still there. */
   cut(): void {
     const { left } = this;
-    if (left > 0) log.warning("Closing {left} clients that are not finished", { left });
+    const clients = left === 1 ? "1 client that is" : `${left} clients that are`;
+    if (left > 0) log.warning("Closing {clients} not finished", { clients });
     for (const carrier of this.#all) carrier.cut();
   }
 

@@ -3,11 +3,14 @@ import type { AdminCall, AdminClient } from "./admin/client.ts";
 import { CLIENT_OPTIONS, EXIT, parseClientArguments, runClient } from "./admin/client_command.ts";
 import type { BackendStatus } from "./admin/status.ts";
 import { backendLines, summaryLines } from "./admin/status_table.ts";
-import type { SteeringAnswer } from "./admin/steering.ts";
+import type { ReloadAnswer, SteeringAnswer } from "./admin/steering.ts";
 import { pause, systemClock } from "./clock.ts";
 import { ConfigError, quoted } from "./config_error.ts";
 import { complain, harmless, print, stdoutLook } from "./terminal.ts";
 import { parseWholeNumber } from "./whole_number.ts";
+
+/** What is answered; each call has its own part of it. */
+type Answer = SteeringAnswer & ReloadAnswer;
 
 /** One thing that can be asked for. */
 interface Verb {
@@ -18,7 +21,7 @@ interface Verb {
   /** What is called for it. */
   readonly call: (operands: readonly string[]) => AdminCall;
   /** What is said of the answer; null: it is a status, and shown as a table. */
-  readonly tell: ((answer: SteeringAnswer) => string) | null;
+  readonly tell: ((answer: Answer) => string) | null;
 }
 
 /** What was asked for. */
@@ -48,7 +51,9 @@ const VERBS: Readonly<Record<string, Verb>> = {
     operands: ["SERVER"],
     help: "take a server in, such as 10.0.0.3:80,weight=2",
     call: ([server]) => ({ method: "POST", path: "/backends", body: { server } }),
-    tell: (answer) => `${answer.name} was added`,
+    // Of a name it is not known yet whether there is any server behind it.
+    tell: ({ name, left }) =>
+      `${name} was added${left === null ? "; its name is looked up, as ctl list tells" : ""}`,
   },
   remove: {
     operands: ["NAME"],
@@ -88,7 +93,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
     operands: [],
     help: "read the configuration file again",
     call: () => ({ method: "POST", path: "/reload" }),
-    tell: () => "The configuration was read again",
+    tell: ({ changes }) => `The configuration was read again: ${changes}`,
   },
 };
 
@@ -157,7 +162,7 @@ function readOptions(
 async function run(client: AdminClient, options: CtlOptions): Promise<number> {
   const { verb, call, json, wait } = options;
   if (verb.tell === null) return await show(client, { all: verb === VERBS["status"], json });
-  const answer = await client.call(call) as unknown as SteeringAnswer;
+  const answer = await client.call(call) as unknown as Answer;
   print(json ? written(answer) : `${harmless(verb.tell(answer))}\n`);
   return wait ? await waitFor(client, answer, { json }) : EXIT.done;
 }
@@ -168,13 +173,13 @@ async function show(
 ): Promise<number> {
   const status = await client.status();
   if (json) {
-    print(written(all ? status : status.backends));
+    const { backends, unresolved } = status;
+    print(written(all ? status : { backends, unresolved }));
     return EXIT.done;
   }
-  const timed = { status, atMs: systemClock.now() };
-  const options = { ...stdoutLook(), before: null };
-  const summary = all ? [...summaryLines(timed, options), ""] : [];
-  print([...summary, ...backendLines(timed, options), ""].join("\n"));
+  const options = { ...stdoutLook(), height: null };
+  const summary = all ? [...summaryLines(status, options), ""] : [];
+  print([...summary, ...backendLines(status, options), ""].join("\n"));
   return EXIT.done;
 }
 

@@ -228,7 +228,7 @@ export const OPTIONS = {
     name: "admin-token",
     value: "TEXT",
     default: "",
-    help: "what --admin wants to be shown for changes; `ps` shows it, so better set it in --config",
+    help: "16 to 1024 characters to show to --admin for changes; `ps` shows them: see --config",
     secret: true,
     parse: parseToken,
   },

@@ -10,6 +10,7 @@ import { type Command, load } from "./load.ts";
 import { serve } from "./service.ts";
 import type { Hangups } from "./signals.ts";
 import { type Program, systemdUnit } from "./systemd_unit.ts";
+import { complain, print } from "./terminal.ts";
 
 /** What the process answers with. */
 export const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
@@ -24,9 +25,9 @@ export async function run(args: readonly string[], hangups: Hangups): Promise<nu
     return await obey(await load(args), { args, hangups });
   } catch (error) {
     const wrong = asksToCheck(args) ? EXIT.failed : EXIT.usage;
-    if (error instanceof ConfigFileError) return complain(error.message, wrong);
-    if (error instanceof ConfigError) return complain(`${error.message} (see --help)`, wrong);
-    if (error instanceof BalancerError) return complain(error.message, EXIT.failed);
+    if (error instanceof ConfigFileError) return fail(error.message, wrong);
+    if (error instanceof ConfigError) return fail(`${error.message} (see --help)`, wrong);
+    if (error instanceof BalancerError) return fail(error.message, EXIT.failed);
     throw error;
   }
 }
@@ -37,15 +38,15 @@ async function obey(
 ): Promise<number> {
   switch (command.kind) {
     case "help":
-      return print(usage());
+      return tell(usage());
     case "version":
-      return print(`loadbalancer ${denoJson.version}\n`);
+      return tell(`loadbalancer ${denoJson.version}\n`);
     case "config-schema":
-      return print(command.schema);
+      return tell(command.schema);
     case "check":
-      return print(checkReport(command.loaded));
+      return tell(checkReport(command.loaded));
     case "systemd-unit":
-      return print(systemdUnit(args, { loaded: command.loaded, program: thisProgram() }));
+      return tell(systemdUnit(args, { loaded: command.loaded, program: thisProgram() }));
     case "serve":
       await serve(command.loaded.config, { loadAgain: () => loadConfig(args), hangups });
       return EXIT.ok;
@@ -69,13 +70,12 @@ function thisProgram(): Program {
   };
 }
 
-function print(text: string): number {
-  Deno.stdout.writeSync(new TextEncoder().encode(text));
+function tell(text: string): number {
+  print(text);
   return EXIT.ok;
 }
 
-function complain(text: string, exitCode: number): number {
-  const lines = text.split("\n").map((line) => `loadbalancer: ${line}\n`);
-  Deno.stderr.writeSync(new TextEncoder().encode(lines.join("")));
+function fail(text: string, exitCode: number): number {
+  complain(text);
   return exitCode;
 }

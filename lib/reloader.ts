@@ -22,8 +22,8 @@ export interface ReloaderOptions {
 export class Reloader {
   readonly #options: ReloaderOptions;
   /** The reload that is to begin when the one under way is over; all that ask meanwhile share it. */
-  #next: Promise<void> | null = null;
-  #last: Promise<void> = Promise.resolve();
+  #next: Promise<string> | null = null;
+  #last: Promise<unknown> = Promise.resolve();
 
   /** Does nothing before it is asked. */
   constructor(options: ReloaderOptions) {
@@ -31,44 +31,41 @@ export class Reloader {
   }
 
   /**
-   * Reads the configuration and puts it in force. One reload at a time: whoever asks during one waits
-   * for its end and then shares the next.
+   * Reads the configuration and puts it in force; resolves to what has changed, in one line for
+   * people. One reload at a time: whoever asks during one waits for its end and then shares the next.
+   * What goes wrong is logged, once for all who share it, whether or not they are told.
    * @throws {ConfigError} the configuration is bad; nothing was changed.
    * @throws {BalancerError} it cannot be read, or its address not be opened; nothing was changed.
    * @throws {SteeringError} the balancer is being stopped.
    */
-  reload(): Promise<void> {
+  reload(): Promise<string> {
     return this.#next ??= this.#reloadNext();
   }
 
-  /** The same for whom nobody answers: what went wrong is logged. Never rejects. */
-  async reloadAndLog(): Promise<void> {
-    try {
-      await this.reload();
-    } catch (error) {
-      if (isExpected(error)) {
-        for (const reason of error.message.split("\n")) {
-          log.error("Not reloaded, nothing has changed: {reason}", { reason });
-        }
-      } else {
-        log.error("A defect of this program: {error}", { error: String(error) });
-      }
-    }
-  }
-
-  async #reloadNext(): Promise<void> {
+  async #reloadNext(): Promise<string> {
     await this.#last;
     this.#next = null;
     const reloading = this.#reload();
-    this.#last = reloading.catch(() => {}); // Whoever asked for it is told.
-    await reloading;
+    this.#last = reloading.catch(logFailure);
+    return await reloading;
   }
 
-  async #reload(): Promise<void> {
+  async #reload(): Promise<string> {
     const { load, balancer, onReload } = this.#options;
     const config = await load();
-    await balancer.reload(config);
+    const changes = await balancer.reload(config);
     onReload(config);
+    return changes;
+  }
+}
+
+function logFailure(error: unknown): void {
+  if (isExpected(error)) {
+    for (const reason of error.message.split("\n")) {
+      log.error("Not reloaded, nothing has changed: {reason}", { reason });
+    }
+  } else {
+    log.error("A defect of this program: {error}", { error: String(error) });
   }
 }
 

@@ -29,6 +29,14 @@ const JITTER = 0.1;
 /** All addresses of a name, in any order. May reject, and take as long as it likes. */
 export type Lookup = (name: string) => Promise<readonly string[]>;
 
+/** What is known of a name that has no address. */
+export interface Unresolved {
+  /** Why, in a few words. */
+  readonly reason: string;
+  /** Since when it has been looked up, in milliseconds. */
+  readonly sinceMs: number;
+}
+
 /** What the resolver is made of. */
 export interface ResolverOptions {
   /** What to look up. One that comes twice is looked up once. */
@@ -98,6 +106,11 @@ export class Resolver implements Disposable {
     for (const name of this.#names.values()) name.reschedule();
   }
 
+  /** Why a name has no address; null: it has one, or is not looked up. */
+  unresolved(name: string): Unresolved | null {
+    return this.#names.get(name)?.unresolved ?? null;
+  }
+
   /** No more lookups. What those under way, which nobody can cancel, find out is dropped. */
   [Symbol.dispose](): void {
     this.#state = "stopped";
@@ -150,6 +163,7 @@ interface NameOptions extends Omit<ResolverOptions, "intervalMs"> {
 class Name implements Disposable {
   readonly #name: string;
   readonly #options: NameOptions;
+  readonly #sinceMs: number;
   #addresses: readonly string[] = [];
   /** Why the last lookup failed; empty when it did not. */
   #failure = "";
@@ -161,6 +175,13 @@ class Name implements Disposable {
   constructor(name: string, options: NameOptions) {
     this.#name = name;
     this.#options = options;
+    this.#sinceMs = options.clock.now();
+  }
+
+  /** Why it has no address; null: it has one. */
+  get unresolved(): Unresolved | null {
+    if (this.#addresses.length > 0) return null;
+    return { reason: this.#failure || "it is being looked up", sinceMs: this.#sinceMs };
   }
 
   /** Looks it up, and from then on by itself. Resolves when there is an answer. */

@@ -53,6 +53,13 @@ export class ServerList {
     return [...this.#servers.values()].flatMap((server) => this.#backendsOf(server));
   }
 
+  /** The servers that are no backend, because nothing is known that their names lead to. */
+  get unresolved(): readonly Address[] {
+    return [...this.#servers.values()]
+      .filter((server) => this.#backendsOf(server).length === 0)
+      .map(({ settings }) => settings.address);
+  }
+
   /** The names of the backends that a server is; null: there is no such server. */
   backendNames(server: string): readonly string[] | null {
     const found = this.#servers.get(server);

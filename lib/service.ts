@@ -42,7 +42,7 @@ export async function serve(
   let reloader: Reloader | null = null;
   await using admin = await openAdmin(config, {
     accessLog,
-    reload: async () => await reloader?.reload(),
+    reload: async () => await reloader?.reload() ?? "nothing has changed",
   });
   const balancer = new Balancer(config, {
     onPassage: (passage, endedMs) => accessLog.write(passage, endedMs),
@@ -58,7 +58,9 @@ export async function serve(
     },
   });
   admin?.attach(balancer);
-  hangups.answer(() => void reloads.reloadAndLog());
+  hangups.answer(() => {
+    reloads.reload().catch(() => {}); // It is logged, and there is nobody else to tell.
+  });
   await signals.first;
   log.info("Asked to stop; once more to end now");
   const stopped = balancer.stop().then(() => true);
@@ -69,7 +71,7 @@ export async function serve(
 /** Opens the admin port, if there is to be one: it tells how things stand before and after all else. */
 async function openAdmin(
   config: Config,
-  parts: { readonly accessLog: AccessLog; readonly reload: () => Promise<void> },
+  parts: { readonly accessLog: AccessLog; readonly reload: () => Promise<string> },
 ): Promise<Admin | null> {
   const { admin: address } = config;
   if (address === null) return null;

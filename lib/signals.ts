@@ -1,6 +1,6 @@
 /**
- * SIGTERM and SIGINT: the first asks to drain, the second ends the process. SIGHUP: asks to load the
- * configuration again.
+ * SIGTERM and SIGINT: the first asks to drain, the second ends the process. SIGHUP: whatever the
+ * program takes it for; a balancer loads its configuration again.
  */
 
 /**

@@ -27,6 +27,9 @@ export interface SteeringOptions {
   readonly onServers: () => void;
 }
 
+/** Of names that may have been meant, no more than this are told. */
+const NEAREST_MAX = 3;
+
 /** What is said of a backend that was steered, where nobody gave a reason. */
 const REASONS: Readonly<Record<Steer, string>> = {
   draining: "drained by hand",
@@ -75,7 +78,7 @@ export class Steering {
     const refuse = refusal(`Cannot remove ${name}`);
     if (servers.backendNames(name) === null) {
       const parent = servers.serverOf(name);
-      if (parent === null) throw refuse("unknown", "there is no such server");
+      if (parent === null) throw refuse("unknown", this.#unknown(name));
       throw refuse("conflict", `it is an address of ${parent}; remove that, or drain this one`);
     }
     if (servers.servers.length === 1) throw refuse("conflict", "it is the last server");
@@ -122,10 +125,21 @@ export class Steering {
       const isLeaving = pool.backends.some((each) => each.name === name);
       throw isLeaving
         ? refuse("conflict", "it was removed, and ends its last connections")
-        : refuse("unknown", "there is no such server");
+        : refuse("unknown", this.#unknown(name));
     }
     const names = new Set(ofServer ?? [name]);
     return pool.backends.filter((each) => names.has(each.name));
+  }
+
+  /** What is said of a name that there is not, with those that may have been meant. */
+  #unknown(name: string): string {
+    const { servers, pool } = this.#options;
+    const names = servers.servers.map(({ address }) => formatAddress(address));
+    const known = new Set([...names, ...pool.backends.map((each) => each.name)]);
+    const port = portOf(name);
+    const meant = [...known].filter((each) => portOf(each) === port).slice(0, NEAREST_MAX);
+    const hint = meant.length === 0 ? "" : `; did you mean ${meant.join(" or ")}?`;
+    return `there is no such server${hint}`;
   }
 }
 
@@ -149,4 +163,9 @@ function nameOf(server: Address | string): string {
   } catch {
     return quoted(server); // There is no server of such a name, which is for the caller to say.
   }
+}
+
+/** The port of a name, behind its last colon: it is what most names are known by. */
+function portOf(name: string): string {
+  return name.slice(name.lastIndexOf(":") + 1);
 }

@@ -17,8 +17,11 @@ export interface Column {
 }
 
 const GAP = "  ";
-/** A flexible column is not cut to less than this. */
-const FLEXIBLE_MIN = 16;
+/**
+ * A flexible column is not cut to less than the first while there are columns of a higher rank that
+ * can go in its place, and never to less than the second.
+ */
+const FLEXIBLE_MIN = { good: 32, least: 16 } as const;
 
 /** The lines of the table, its head first, none longer than `width`; null: as long as they are. */
 export function tableLines(columns: readonly Column[], width: number | null): string[] {
@@ -65,20 +68,25 @@ export function cut(text: string, width: number): string {
 
 /** Without the columns that there is no room for. */
 function fitting(columns: readonly Column[], width: number): readonly Column[] {
+  const highest = Math.max(0, ...columns.map(rankOf));
   const needed = columns.reduce(
-    (sum, column, at) => sum + (at === 0 ? 0 : GAP.length) + leastOf(column),
+    (sum, column, at) => sum + (at === 0 ? 0 : GAP.length) + leastOf(column, highest),
     0,
   );
-  const ranks = columns.map(({ rank = 0 }) => rank);
-  const highest = Math.max(0, ...ranks);
   if (needed <= width || highest === 0) return columns;
-  const goes = ranks.lastIndexOf(highest);
+  const goes = columns.map(rankOf).lastIndexOf(highest);
   return fitting(columns.filter((_, at) => at !== goes), width);
 }
 
-function leastOf(column: Column): number {
+function rankOf({ rank = 0 }: Column): number {
+  return rank;
+}
+
+function leastOf(column: Column, highest: number): number {
   const full = widthOf(column);
-  return column.flexible === true ? Math.min(full, FLEXIBLE_MIN) : full;
+  if (column.flexible !== true) return full;
+  const { good, least } = FLEXIBLE_MIN;
+  return Math.min(full, rankOf(column) < highest ? good : least);
 }
 
 function widthOf({ head, cells }: Column): number {

@@ -1,4 +1,5 @@
 /** What is written for people and other programs: to stdout, and complaints to stderr. */
+import { BalancerError, socketFailure } from "./errors.ts";
 
 const ENCODER = new TextEncoder();
 
@@ -8,7 +9,10 @@ export interface Sink {
   writeSync(bytes: Uint8Array): number;
 }
 
-/** Writes to stdout; false: nobody reads it any more, as of `… | head -1`. */
+/**
+ * Writes to stdout; false: nobody reads it any more, as of `… | head -1`. Throws a `BalancerError`
+ * where it cannot be written, as on a disk that is full.
+ */
 export function print(text: string, sink: Sink = Deno.stdout): boolean {
   try {
     let rest = ENCODER.encode(text);
@@ -16,13 +20,20 @@ export function print(text: string, sink: Sink = Deno.stdout): boolean {
     return true;
   } catch (error) {
     if (error instanceof Deno.errors.BrokenPipe) return false;
-    throw error;
+    const { code, state } = socketFailure(error);
+    const action = "Cannot write to standard output";
+    throw new BalancerError({ action, state, code, side: "internal", cause: error });
   }
 }
 
-/** Writes one line to stderr, with the name of the program in front. */
-export function complain(text: string): void {
-  print(`loadbalancer: ${text}\n`, Deno.stderr);
+/** Writes to stderr, with the name of the program in front of each line. */
+export function complain(text: string, sink: Sink = Deno.stderr): void {
+  try {
+    print(text.split("\n").map((line) => `loadbalancer: ${line}\n`).join(""), sink);
+  } catch (error) {
+    // There is nowhere left to say it; the exit code tells.
+    if (!(error instanceof BalancerError)) throw error;
+  }
 }
 
 /** How much the terminal shows; the usual where it does not tell. */

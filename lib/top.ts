@@ -1,11 +1,12 @@
 /** `loadbalancer top`: how a running balancer stands, in the terminal, anew each second. */
 import type { AdminClient } from "./admin/client.ts";
 import { CLIENT_OPTIONS, EXIT, parseClientArguments, runClient } from "./admin/client_command.ts";
-import { backendLines, summaryLines, type Timed } from "./admin/status_table.ts";
+import type { Status } from "./admin/status.ts";
+import { backendLines, summaryLines } from "./admin/status_table.ts";
 import { systemClock } from "./clock.ts";
 import { ConfigError, quoted } from "./config_error.ts";
 import { BalancerError } from "./errors.ts";
-import { StopSignals } from "./signals.ts";
+import { Hangups, StopSignals } from "./signals.ts";
 import { cut } from "./table.ts";
 import { harmless, print, stdoutLook, terminalSize } from "./terminal.ts";
 
@@ -54,25 +55,28 @@ export function topUsage(): string {
 }
 
 async function showOnce(client: AdminClient): Promise<number> {
-  const timed = { status: await client.status(), atMs: systemClock.now() };
-  const options = { ...stdoutLook(), before: null };
-  print([...summaryLines(timed, options), "", ...backendLines(timed, options), ""].join("\n"));
+  const status = await client.status();
+  const options = { ...stdoutLook(), height: null };
+  print([...summaryLines(status, options), "", ...backendLines(status, options), ""].join("\n"));
   return EXIT.done;
 }
 
 async function watch(client: AdminClient): Promise<number> {
   using signals = new StopSignals();
   let stopped = false;
-  const stop = signals.first.then(() => {
+  const hungUp = Promise.withResolvers<void>();
+  using hangups = new Hangups(); // Else it would end without giving the screen back.
+  hangups.answer(hungUp.resolve);
+  const stop = Promise.race([signals.first, hungUp.promise]).then(() => {
     stopped = true;
   });
-  let seen: { readonly now: Timed; readonly before: Timed | null } | null = null;
+  let seen: Status | null = null;
   print(ENTER);
   try {
     while (!stopped) {
       let trouble: string | null = null;
       const asked = client.status().then((status) => {
-        seen = { now: { status, atMs: systemClock.now() }, before: seen?.now ?? null };
+        seen = status;
       }, (error) => {
         if (!(error instanceof BalancerError)) throw error;
         trouble = error.message;
@@ -96,21 +100,16 @@ async function restOrStop(stop: Promise<void>): Promise<void> {
 }
 
 /** One picture, no larger than the screen. */
-function frame(
-  seen: { readonly now: Timed; readonly before: Timed | null } | null,
-  trouble: string | null,
-): string {
+function frame(seen: Status | null, trouble: string | null): string {
   const { columns: width, rows } = terminalSize();
+  const look = { width, colour: !Deno.noColor };
   const news = trouble === null ? [] : [cut(harmless(`${trouble}; it is tried again`), width)];
-  const lines = seen === null ? news : [
-    ...news,
-    ...summaryLines(seen.now, { width, colour: !Deno.noColor, before: seen.before }),
-    "",
-    ...backendLines(seen.now, { width, colour: !Deno.noColor, before: seen.before }),
-  ];
-  const shown = lines.length <= rows
-    ? lines
-    : [...lines.slice(0, rows - 1), cut(`… ${lines.length - rows + 1} more`, width)];
+  const above = seen === null
+    ? news
+    : [...news, ...summaryLines(seen, { ...look, height: null }), ""];
+  const height = rows - above.length;
+  const below = seen === null ? [] : backendLines(seen, { ...look, height });
+  const shown = [...above, ...below].slice(0, rows);
   const picture = shown.map((line) => `${line}${CLEAR_LINE}`).join("\r\n");
   return `${HOME}${picture}${CLEAR_BELOW}`;
 }

@@ -1,6 +1,7 @@
 import {
   type Address,
   formatAddress,
+  foundAt,
   isIpv6,
   isLoopback,
   isName,
@@ -214,4 +215,12 @@ Deno.test("isLoopback: this machine by any of its own names, and nothing that on
     "",
   ];
   assertEquals(others.filter(isLoopback), []);
+});
+
+Deno.test("foundAt: what listens everywhere is found at loopback, all else where it listens", () => {
+  const at = (hostname: string): string => foundAt({ hostname, port: 80 }).hostname;
+  assertEquals([at("::"), at("0.0.0.0")], ["::1", "127.0.0.1"]);
+  for (const hostname of ["127.0.0.1", "::1", "10.0.0.1", "localhost"]) {
+    assertEquals(at(hostname), hostname);
+  }
 });

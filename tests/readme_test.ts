@@ -5,7 +5,7 @@ import { backendSettingsTable, optionsTable, policiesTable, switchesTable } from
 import { endingsTable } from "../lib/ending.ts";
 import { assert, assertEquals } from "./support/assert.ts";
 import { has } from "./support/programs.ts";
-import { codeBlockUnder, NO_README, readReadme, tableOf } from "./support/readme.ts";
+import { codeBlocksOf, codeBlockUnder, NO_README, readReadme, tableOf } from "./support/readme.ts";
 
 const readme = readReadme();
 const skipped = readme === null ? ` (${NO_README})` : "";
@@ -72,6 +72,16 @@ Deno.test(`README: its examples of queries name metrics that there are${skipped}
     type === "histogram" ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name]
   );
   assertEquals(names.filter((name) => !known.includes(name)), []);
+});
+
+// Regression: its configuration had a server on the port that its other examples give to --admin.
+Deno.test(`README: no server of its configuration is on the port of its --admin${skipped}`, {
+  ignore: readme === null,
+}, () => {
+  const [config = ""] = codeBlocksOf(readme ?? "", "jsonc");
+  const admin = / --admin (\d+)/.exec(readme ?? "")?.[1] ?? "there is none";
+  assert(!new RegExp(`\\b${admin}\\b`).test(config), `${admin} is in:\n${config}`);
+  assert(/\b1234\b/.test(config), "there is no such configuration");
 });
 
 const noPromtool = has("promtool") ? "" : " (skipped: there is no promtool)";

@@ -36,6 +36,7 @@ class Bench {
         await this.gate;
         if (this.refusal !== null) throw this.refusal;
         this.taken.push(config.listen.port);
+        return `changed ${config.listen.port}`;
       },
     },
     onReload: (config) => void this.inForce.push(config.listen.port),
@@ -44,7 +45,7 @@ class Bench {
 
 Deno.test("Reloader.reload: hands what it loaded to the balancer, then says that it is in force", async () => {
   const bench = new Bench();
-  await bench.reloader.reload();
+  assertEquals(await bench.reloader.reload(), "changed 8080");
   assertEquals([bench.taken, bench.inForce], [[8080], [8080]]);
 });
 
@@ -64,36 +65,46 @@ const EXPECTED = {
 
 for (const [what, error] of Object.entries(EXPECTED)) {
   for (const from of ["loaded", "refusal"] as const) {
-    Deno.test(`Reloader: ${what} (${from}) is told in its own words, and changes nothing`, async () => {
+    // Regression: one that was asked for over the admin port was told, but not logged.
+    Deno.test(`Reloader.reload: ${what} (${from}) is told and logged, and changes nothing`, async () => {
       await using log = await CapturedLog.start();
       const bench = new Bench();
       bench[from] = error;
       await assertRejects(() => bench.reloader.reload(), error.constructor as ErrorConstructor);
-      await bench.reloader.reloadAndLog();
       assertEquals([bench.taken, bench.inForce], [[], []]);
       assertEquals(log.lines, [`error: Not reloaded, nothing has changed: ${error.message}`]);
     });
   }
 }
 
-Deno.test("Reloader.reloadAndLog: each of many faults is a line of its own in the log", async () => {
+Deno.test("Reloader.reload: each of many faults is a line of its own in the log", async () => {
   await using log = await CapturedLog.start();
   const bench = new Bench();
   const faults = ["queue -1", "mode"].map((each) => new ConfigError(each, "expected another"));
   bench.loaded = new ConfigFileError(faults);
-  await bench.reloader.reloadAndLog();
+  await assertRejects(() => bench.reloader.reload(), ConfigFileError);
   assertEquals(log.lines, [
     "error: Not reloaded, nothing has changed: queue -1: expected another",
     "error: Not reloaded, nothing has changed: mode: expected another",
   ]);
 });
 
-Deno.test("Reloader.reloadAndLog: a defect does not end the process, and is logged as one", async () => {
+Deno.test("Reloader.reload: a defect is told, and logged as one", async () => {
   await using log = await CapturedLog.start();
   const bench = new Bench();
   bench.refusal = new TypeError("x is undefined");
-  await bench.reloader.reloadAndLog();
+  await assertRejects(() => bench.reloader.reload(), TypeError);
   assertEquals(log.lines, ["error: A defect of this program: TypeError: x is undefined"]);
+});
+
+Deno.test("Reloader.reload: what goes wrong is logged once, however many asked", async () => {
+  await using log = await CapturedLog.start();
+  const bench = new Bench();
+  bench.loaded = EXPECTED["a bad configuration"];
+  await Promise.all(
+    [1, 2, 3].map(() => assertRejects(() => bench.reloader.reload(), ConfigError)),
+  );
+  assertEquals(log.lines.length, 1, log.lines.join("\n"));
 });
 
 Deno.test("Reloader.reload: all that ask during a reload share the next, which reads anew", async () => {

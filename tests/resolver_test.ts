@@ -101,6 +101,23 @@ Deno.test("Resolver.start: looks all up side by side, and resolves when each has
   bench.resolver[Symbol.dispose]();
 });
 
+Deno.test("Resolver.unresolved: why a name has no address, and since when it is looked up", async () => {
+  const bench = new Bench({ names: ["a", "b"] });
+  Object.assign(bench.answers, { a: "hangs", b: "hangs" });
+  bench.resolver.start();
+  await bench.clock.advance(100);
+  const pending = { reason: "it is being looked up", sinceMs: 10_000 };
+  assertEquals([bench.resolver.unresolved("a"), bench.resolver.unresolved("b")], [
+    pending,
+    pending,
+  ]);
+  await bench.answer("a", UNKNOWN);
+  await bench.answer("b", "10.0.0.2");
+  assertEquals(bench.resolver.unresolved("a"), { reason: "no such name", sinceMs: 10_000 });
+  assertEquals([bench.resolver.unresolved("b"), bench.resolver.unresolved("c")], [null, null]);
+  bench.resolver[Symbol.dispose]();
+});
+
 Deno.test("Resolver.start: a system without an answer holds it up for a bounded time, and is told of", async () => {
   const bench = new Bench({ names: ["a", "b", "c"] });
   Object.assign(bench.answers, { a: "hangs", b: UNKNOWN });

@@ -36,6 +36,18 @@ Deno.test("ServerList: a name is no backend while it does not resolve, the other
   assertEquals(addressesOf(serverList(["web.test:80", "1234"])), ["127.0.0.1:1234"]);
 });
 
+// Regression: a server whose name did not resolve was nowhere to be seen.
+Deno.test("ServerList.unresolved: the servers that are no backend, however their names fail them", () => {
+  const list = serverList(["web.test:80", "1234", "own.test:8080", "localhost:1", "api.test:80"]);
+  const unresolved = (): string[] => list.unresolved.map(formatAddress);
+  assertEquals(unresolved(), ["web.test:80", "own.test:8080", "api.test:80"]);
+  list.resolved("web.test", ["10.0.0.1"]);
+  list.resolved("own.test", ["127.0.0.1"]);
+  assertEquals(unresolved(), ["own.test:8080", "api.test:80"]);
+  list.remove("api.test:80");
+  assertEquals(unresolved(), ["own.test:8080"]);
+});
+
 Deno.test("ServerList: a name is as many backends as addresses, where it was given", () => {
   const list = serverList(["1234", "web.test:80", "5678"]);
   list.resolved("web.test", ["10.0.0.1", "10.0.0.2"]);

@@ -156,10 +156,27 @@ Deno.test("Steering: a name that nobody has is unknown, whatever it is", () => {
         () => bench.steering.setWeight(name, 2),
         () => bench.steering.steer(name, "draining"),
       ]
-    ) assertEquals(/^unknown: .*: there is no such server$/.test(refusal(bench, call)), true, name);
+    ) {
+      const said = /^unknown: .*: there is no such server(?:; did you mean web\.test:80\?)?$/;
+      assertEquals(said.test(refusal(bench, call)), true, name);
+    }
   }
   const long = refusal(bench, () => bench.steering.remove("\n".repeat(1000)));
   assertEquals([long.length < 300, long.includes("\n")], [true, false], "safe to print");
+});
+
+// Regression: 5678 is 127.0.0.1:5678, and nothing said that there was localhost:5678.
+Deno.test("Steering: of a name that nobody has, those on the same port are told", () => {
+  const bench = new Bench("localhost:5678", "web.test:80", "web.test:5678", "a.test:1");
+  bench.resolve("web.test", "10.0.0.1", "10.0.0.2");
+  const said = (name: string): string =>
+    refusal(bench, () => bench.steering.steer(name, "draining"));
+  assertEquals(
+    said("5678"),
+    "unknown: Cannot steer 127.0.0.1:5678: there is no such server; " +
+      "did you mean localhost:5678 or web.test:5678 or 10.0.0.1:5678?",
+  );
+  assertEquals(said("a.test:2"), "unknown: Cannot steer a.test:2: there is no such server");
 });
 
 Deno.test("Steering.setWeight: by server or by backend, and it survives a lookup", () => {

@@ -20,14 +20,23 @@ Deno.test("tableLines: without rows there is the head alone", () => {
   assertEquals(tableLines([{ head: "A", cells: [] }, { head: "B", cells: [] }], 80), ["A  B"]);
 });
 
-Deno.test("tableLines: where there is no room, the last column is cut, then columns go by rank", () => {
-  assertEquals(tableLines(COLUMNS, 42), [
-    "SERVER      NOW   UP  WHY",
-    "a:1           7  1 B  it is what it is an…",
-    "longer:22  1234  2 B",
-  ]);
-  assertEquals(tableLines(COLUMNS, 34)[1], "a:1           7  it is what it is…");
-  assertEquals(tableLines(COLUMNS, 27)[1], "a:1        it is what it i…");
+Deno.test("tableLines: where there is no room, columns go by rank, and the last one is cut", () => {
+  const lines = (width: number): string => tableLines(COLUMNS, width)[1] ?? "";
+  assertEquals(lines(47), "a:1           7  1 B  it is what it is and more");
+  assertEquals(lines(46), "a:1           7  it is what it is and more");
+  assertEquals(lines(41), "a:1        it is what it is and more");
+  assertEquals(lines(27), "a:1        it is what it i…");
+});
+
+Deno.test("tableLines: a long column is cut before another goes that matters more", () => {
+  const why = { head: "WHY", cells: ["x".repeat(100)], flexible: true, rank: 1 };
+  const more = { head: "TOTAL", cells: ["7"], align: "right", rank: 2 } as const;
+  const columns: readonly Column[] = [{ head: "SERVER", cells: ["a:1"] }, more, why];
+  const heads = (width: number): string => tableLines(columns, width)[0] ?? "";
+  assertEquals(heads(6 + 2 + 5 + 2 + 32), "SERVER  TOTAL  WHY");
+  assertEquals(heads(6 + 2 + 5 + 2 + 31), "SERVER  WHY");
+  assertEquals(heads(6 + 2 + 16), "SERVER  WHY");
+  assertEquals(heads(6 + 2 + 15), "SERVER");
 });
 
 Deno.test("tableLines: no line is longer than the width, whatever that is", () => {

@@ -27,12 +27,15 @@ export interface AdminOptions extends MetricsParts {
   readonly address: Address;
   /** The version of the program. */
   readonly version: string;
-  /** Reads the configuration again and takes it over. */
-  readonly reload: () => Promise<void>;
+  /** Reads the configuration again and takes it over; resolves to what has changed, in words. */
+  readonly reload: () => Promise<string>;
 }
 
 /** The balancer that an admin port is about. */
 export type Administered = Steerable & MetricsSource & Numbers;
+
+/** Calls that tell whether it is alive. */
+const HEALTH = { method: "GET", access: "anyone", always: true } as const;
 
 /** A running admin port. */
 export class Admin implements AsyncDisposable {
@@ -86,13 +89,14 @@ export class Admin implements AsyncDisposable {
   #routes(): readonly Route[] {
     const { reload } = this.#options;
     const { iso } = this.#wallClock;
+    const { history } = this.#dashboard;
     return [
-      { method: "GET", path: "/healthz", access: "anyone", handle: () => text("ok") },
-      { method: "GET", path: "/readyz", access: "anyone", handle: () => this.#ready() },
+      { ...HEALTH, path: "/healthz", handle: () => text("ok") },
+      { ...HEALTH, path: "/readyz", handle: () => this.#ready() },
       { method: "GET", path: "/status", access: "reader", handle: () => json(this.#status()) },
       { method: "GET", path: "/metrics", access: "reader", handle: () => this.#scraped() },
       ...this.#dashboard.routes,
-      ...steeringRoutes({ balancer: () => this.#balancer, reload, iso }),
+      ...steeringRoutes({ balancer: () => this.#balancer, reload, iso, history }),
     ];
   }
 
@@ -110,8 +114,9 @@ export class Admin implements AsyncDisposable {
   #status(): Status {
     const { config, version } = this.#options;
     const { iso } = this.#wallClock;
+    const { history } = this.#dashboard;
     const nowMs = systemClock.now();
     const [balancer, startedMs] = [this.#balancer, this.#startedMs];
-    return statusOf({ config, version, balancer, startedMs, nowMs, iso });
+    return statusOf({ config, version, balancer, startedMs, nowMs, iso, history });
   }
 }

@@ -4,7 +4,7 @@
  * It goes to that address and nowhere else: left to itself, `fetch` would hand the call, and the token
  * in it, to the proxy that the environment may name.
  */
-import { type Address, formatAddress } from "../address.ts";
+import { type Address, formatAddress, foundAt } from "../address.ts";
 import { BalancerError, type ErrorCode, socketFailure } from "../errors.ts";
 import { isRecord } from "./json_body.ts";
 import { SCHEMA, type Status } from "./status.ts";
@@ -15,7 +15,7 @@ const NO_BALANCER = "what answers there is no admin port of a balancer";
 
 /** Where to call, and what to show there. */
 export interface AdminTarget {
-  /** The admin port. */
+  /** The admin port, as it was given to the balancer: all addresses of this machine are one too. */
   readonly address: Address;
   /** The token; null: none. */
   readonly token: string | null;
@@ -40,10 +40,18 @@ export class AdminClient implements Disposable {
 
   /** Nothing is sent yet. Throws a `BalancerError` without the permission to send it. */
   constructor({ address, token }: AdminTarget) {
-    this.name = formatAddress(address);
+    const { hostname, port } = foundAt(address);
+    this.name = formatAddress({ hostname, port });
     this.#token = token;
     try {
-      this.#http = Deno.createHttpClient({ proxy: { transport: "tcp", ...address } });
+      this.#http = Deno.createHttpClient({
+        // It goes into a URL there, where IPv6 addresses stand in brackets.
+        proxy: {
+          transport: "tcp",
+          hostname: hostname.includes(":") ? `[${hostname}]` : hostname,
+          port,
+        },
+      });
     } catch (error) {
       throw this.#unanswered(error);
     }

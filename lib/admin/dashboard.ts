@@ -21,7 +21,8 @@ import page from "./dashboard/index.html" with { type: "text" };
 import uplotScript from "uplot/dist/uPlot.iife.min.js" with { type: "text" };
 import uplotStyle from "uplot/dist/uPlot.min.css" with { type: "text" };
 import type { Clock } from "../clock.ts";
-import { Events, type PlainStatus } from "./events.ts";
+import { Events } from "./events.ts";
+import type { History } from "./history.ts";
 import { type Numbers, Sampler } from "./sampler.ts";
 
 /** Nothing but the files below runs on the page, and nothing is loaded from anywhere else. */
@@ -84,7 +85,7 @@ export interface DashboardRoute {
 /** What the dashboard works with. */
 export interface DashboardOptions {
   /** What `GET /status` would answer with right now. */
-  readonly status: () => PlainStatus;
+  readonly status: () => object;
   /** Where the numbers are; null: there is no balancer yet. */
   readonly numbers: () => Numbers | null;
   /** The source of time. */
@@ -103,6 +104,11 @@ export class Dashboard implements Disposable {
     const { status, clock } = options;
     this.#sampler = new Sampler({ ...options, onSample: () => this.#events.sampled() });
     this.#events = new Events({ status, history: this.#sampler.history, clock });
+  }
+
+  /** The last minutes, of which it keeps account whether or not a page is open. */
+  get history(): History {
+    return this.#sampler.history;
   }
 
   /** All that it answers. */

@@ -8,7 +8,6 @@
  */
 import type { Clock } from "../clock.ts";
 import type { History, Sample } from "./history.ts";
-import type { Rates } from "./meter.ts";
 
 /** How many pages may listen at once. */
 export const LISTENERS_MAX = 64;
@@ -24,16 +23,8 @@ const RETRY_MS = 1000;
 const HEADERS = { "content-type": "text/event-stream", "cache-control": "no-store" } as const;
 const ENCODER = new TextEncoder();
 
-/** What `GET /status` answers with, as far as it matters here. */
-export interface PlainStatus {
-  /** The servers. */
-  readonly backends: readonly { readonly name: string }[];
-}
-
-/** What event "status" adds to it; each server has its rates besides. */
-export interface StatusRates {
-  /** All of it, over the last five seconds. */
-  readonly total: Rates;
+/** What event "status" adds to what `GET /status` answers with. */
+export interface StatusSample {
   /** The newest point of the charts; null before there is one. */
   readonly sample: Sample | null;
 }
@@ -41,7 +32,7 @@ export interface StatusRates {
 /** What events are made of. */
 export interface EventsOptions {
   /** What `GET /status` would answer with right now. */
-  readonly status: () => PlainStatus;
+  readonly status: () => object;
   /** The last minutes. */
   readonly history: History;
   /** The source of time. */
@@ -127,10 +118,8 @@ export class Events implements Disposable {
 
   #status(): string {
     const { status, history } = this.#options;
-    const plain = status();
-    const rates: StatusRates = { total: history.rates, sample: history.newest };
-    const backends = plain.backends.map((each) => ({ ...each, ...history.ratesOf(each.name) }));
-    return message("status", { ...plain, ...rates, backends });
+    const more: StatusSample = { sample: history.newest };
+    return message("status", { ...status(), ...more });
   }
 }
 

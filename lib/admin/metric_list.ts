@@ -81,6 +81,10 @@ export const METRICS: readonly Metric[] = [
     help: "clients that have been answered and have not closed yet",
     read: ({ counts }) => counts.lingering,
   }),
+  one("servers_unresolved", {
+    help: "servers whose names have no address, so that nobody is sent there",
+    read: ({ counts }) => counts.unresolved.length,
+  }),
   split("open_connections", {
     label: "side",
     help: "connections that the data path holds, to clients and to servers, those included that " +

@@ -27,6 +27,11 @@ export interface Route {
   readonly access: Access;
   /** Does its answer go on for long, such as a stream of events? There are few places for these. */
   readonly lasting?: boolean;
+  /**
+   * Is it answered however many others are? For what is answered at once, to those who watch whether
+   * the balancer is alive: nobody is to switch that off by keeping other calls open.
+   */
+  readonly always?: boolean;
   /** Answers it; what it throws is an answer too, if it is a {@linkcode Refusal}. */
   readonly handle: (call: Call) => Response | Promise<Response>;
 }

@@ -7,7 +7,8 @@
  * operators only.
  *
  * Invariants: each call gets an answer; no error of a route gets any further; the calls that are
- * being answered are bounded, and so are those of them that last.
+ * being answered are bounded, and so are those of them that last; what is answered always is not
+ * refused for that, and takes no place.
  */
 import { type Address, formatAddress } from "../address.ts";
 import type { Clock } from "../clock.ts";
@@ -47,8 +48,10 @@ export class AdminServer implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #listening: Listening;
   readonly #closing = new AbortController();
+  /** Those that are being answered. */
   readonly #calls = new Set<Promise<void>>();
-  #lasting = 0;
+  /** How many of them there is a bound for, and how many of these last. */
+  readonly #counts = { all: 0, lasting: 0 };
   #troubleLoggedMs = -Infinity;
   #strangerLoggedMs = -Infinity;
 
@@ -115,15 +118,21 @@ export class AdminServer implements AsyncDisposable {
   }
 
   /** Counts a call until its answer is sent, or its client is gone. */
-  #count(completed: Promise<void>, { lasting = false }: Route): void {
-    const isFull = this.#calls.size >= CALLS_MAX.all ||
-      (lasting && this.#lasting >= CALLS_MAX.lasting);
-    if (isFull) throw new Refusal(503, "too many calls at once", { "retry-after": "1" });
-    if (lasting) this.#lasting++;
+  #count(completed: Promise<void>, { lasting = false, always = false }: Route): void {
+    const counts = this.#counts;
+    const isFull = counts.all >= CALLS_MAX.all || (lasting && counts.lasting >= CALLS_MAX.lasting);
+    if (isFull && !always) {
+      throw new Refusal(503, "too many calls at once", { "retry-after": "1" });
+    }
+    const count = (change: 1 | -1): void => {
+      if (!always) counts.all += change;
+      if (lasting) counts.lasting += change;
+    };
     const over = (): void => {
       this.#calls.delete(call);
-      if (lasting) this.#lasting--;
+      count(-1);
     };
+    count(1);
     const call: Promise<void> = completed.then(over, over); // Rejected: the client is gone.
     this.#calls.add(call);
   }

@@ -4,11 +4,13 @@
  */
 import { formatAddress } from "../address.ts";
 import type { BackendState } from "../backend.ts";
-import type { BackendSnapshot } from "../backend_snapshot.ts";
+import type { BackendSnapshot, UnresolvedSnapshot } from "../backend_snapshot.ts";
 import type { BalancerState } from "../balancer.ts";
 import type { Config } from "../config.ts";
 import type { Mode } from "../options.ts";
 import type { PolicyName } from "../policy/mod.ts";
+import type { History } from "./history.ts";
+import type { Rates } from "./meter.ts";
 import type { Steerable, SteerableSnapshot } from "./steerable.ts";
 
 /** The version of the schema. What is only added does not change it. */
@@ -34,8 +36,12 @@ export interface Status {
   readonly uptimeSeconds: number;
   /** How many clients are where. */
   readonly clients: ClientsStatus;
+  /** What became of all clients, or in http mode requests, of the last five seconds. */
+  readonly total: Rates;
   /** The backends, in the order given; behind them those that were removed and still serve. */
   readonly backends: readonly BackendStatus[];
+  /** The servers that are no backend, because their names have no address. */
+  readonly unresolved: readonly UnresolvedStatus[];
 }
 
 /** How many clients are where. */
@@ -52,8 +58,8 @@ export interface ClientsStatus {
   readonly turnedAway: number;
 }
 
-/** One backend. */
-export interface BackendStatus {
+/** One backend; its rates and times are those of the last five seconds. */
+export interface BackendStatus extends Rates {
   /** Its address, by which it is steered. */
   readonly name: string;
   /** `ready`, `down`, `draining` or `disabled`. */
@@ -78,16 +84,32 @@ export interface BackendStatus {
   readonly leased: number;
   /** Those that it did not take, or dropped before its first byte. */
   readonly failures: number;
-  /** The time to the first byte of its answers, a moving average in milliseconds; 0: not known. */
-  readonly latencyMs: number;
   /** Bytes of ended connections that clients sent to it. */
   readonly bytesUp: number;
   /** Bytes of ended connections that it sent to clients. */
   readonly bytesDown: number;
 }
 
+/** A server whose name has no address. */
+export interface UnresolvedStatus {
+  /** Its name and port, by which it is steered. */
+  readonly name: string;
+  /** Why it has none, in words for people. */
+  readonly reason: string;
+  /** Since when it has been looked up: ISO 8601, in UTC. */
+  readonly since: string;
+}
+
+/** What is told of a backend besides its snapshot. */
+export interface BackendSource {
+  /** A time of the backends' clock as people write it. */
+  readonly iso: (ms: number) => string;
+  /** The last seconds. */
+  readonly history: Pick<History, "rates" | "ratesOf">;
+}
+
 /** What a status is made from. */
-export interface StatusSource {
+export interface StatusSource extends BackendSource {
   /** The settings it was started with. */
   readonly config: Config;
   /** The version of the balancer. */
@@ -98,15 +120,13 @@ export interface StatusSource {
   readonly startedMs: number;
   /** The time, on the clock of the backends, in milliseconds. */
   readonly nowMs: number;
-  /** A time of that clock as people write it. */
-  readonly iso: (ms: number) => string;
 }
 
 /** How all stands. */
 export function statusOf(source: StatusSource): Status {
-  const { balancer, version, startedMs, nowMs, iso } = source;
+  const { balancer, version, startedMs, nowMs, iso, history } = source;
   const { mode, policy, listen } = balancer?.config ?? source.config;
-  const { accepted, carried, waiting, lingering, turnedAway, state, backends } =
+  const { accepted, carried, waiting, lingering, turnedAway, state, backends, unresolved } =
     balancer?.snapshot() ?? NOT_THERE;
   return {
     schema: SCHEMA,
@@ -118,17 +138,19 @@ export function statusOf(source: StatusSource): Status {
     startedAt: iso(startedMs),
     uptimeSeconds: Math.floor((nowMs - startedMs) / 1000),
     clients: { accepted, carried, waiting, lingering, turnedAway },
-    backends: backends.map((backend) => backendStatus(backend, iso)),
+    total: history.rates,
+    backends: backends.map((backend) => backendStatus(backend, source)),
+    unresolved: unresolved.map((server) => unresolvedStatus(server, source)),
   };
 }
 
 /** How one backend stands. */
 export function backendStatus(
   snapshot: BackendSnapshot,
-  iso: StatusSource["iso"],
+  { iso, history }: BackendSource,
 ): BackendStatus {
   const { name, state, reason, sinceMs, weight, max, backup } = snapshot;
-  const { entries, errors, inFlight, leased, failures, latencyMs, bytesUp, bytesDown } = snapshot;
+  const { entries, errors, inFlight, leased, failures, bytesUp, bytesDown } = snapshot;
   return {
     name,
     state,
@@ -142,19 +164,33 @@ export function backendStatus(
     inFlight,
     leased,
     failures,
-    latencyMs,
+    ...history.ratesOf(name),
     bytesUp,
     bytesDown,
   };
 }
 
+/** How a server stands whose name has no address. */
+export function unresolvedStatus(
+  { name, reason, sinceMs }: UnresolvedSnapshot,
+  { iso }: Pick<BackendSource, "iso">,
+): UnresolvedStatus {
+  return { name, reason, since: iso(sinceMs) };
+}
+
 /** Why no clients should be sent here, in words for people; null: they should. */
 export function whyNotReady(balancer: Steerable | null): string | null {
-  const { state, backends } = balancer?.snapshot() ?? NOT_THERE;
+  const { state, backends, unresolved } = balancer?.snapshot() ?? NOT_THERE;
   if (state === "starting") return "starting: the first round of checks is not over";
   if (state === "draining") return "draining: it was told to stop";
   if (backends.some((backend) => backend.state === "ready")) return null;
-  return `none of ${backends.length} servers is ready`;
+  const counts = (["down", "draining", "disabled"] as const).map((each) =>
+    [each, backends.filter((backend) => backend.state === each).length] as const
+  );
+  const words = [...counts, ["unresolved", unresolved.length] as const]
+    .filter(([, count]) => count > 0)
+    .map(([each, count]) => `${count} ${each}`);
+  return `no server is ready: ${words.join(", ")}`;
 }
 
 const NOT_THERE: SteerableSnapshot = {
@@ -165,4 +201,5 @@ const NOT_THERE: SteerableSnapshot = {
   lingering: 0,
   turnedAway: 0,
   backends: [],
+  unresolved: [],
 };

@@ -7,7 +7,14 @@ import type { Config } from "../config.ts";
 /** What is told of a balancer as it stands. */
 export type SteerableSnapshot = Pick<
   BalancerSnapshot,
-  "state" | "accepted" | "carried" | "waiting" | "lingering" | "turnedAway" | "backends"
+  | "state"
+  | "accepted"
+  | "carried"
+  | "waiting"
+  | "lingering"
+  | "turnedAway"
+  | "backends"
+  | "unresolved"
 >;
 
 /** A balancer that can be looked at and steered. What cannot be done throws a `SteeringError`. */

@@ -6,17 +6,20 @@ import { BalancerError, SteeringError, type SteeringErrorKind } from "../errors.
 import { type AnswerOptions, json } from "./answers.ts";
 import { Refusal } from "./refusal.ts";
 import type { Call, Route } from "./router.ts";
-import { type BackendStatus, backendStatus } from "./status.ts";
+import {
+  type BackendSource,
+  type BackendStatus,
+  backendStatus,
+  unresolvedStatus,
+} from "./status.ts";
 import type { Steerable } from "./steerable.ts";
 
 /** What steering works with. */
-export interface SteeringOptions {
+export interface SteeringOptions extends BackendSource {
   /** The balancer; null: it is not there yet. */
   readonly balancer: () => Steerable | null;
-  /** Reads the configuration again and takes it over. */
-  readonly reload: () => Promise<void>;
-  /** A time of the backends' clock as people write it. */
-  readonly iso: (ms: number) => string;
+  /** Reads the configuration again and takes it over; resolves to what has changed, in words. */
+  readonly reload: () => Promise<string>;
 }
 
 /** What a call that steers a server is answered with. */
@@ -30,6 +33,14 @@ export interface SteeringAnswer {
   readonly left: number | null;
   /** How it stands; null: it is gone, or its name stands for others. */
   readonly backend: BackendStatus | null;
+}
+
+/** What POST /reload is answered with. */
+export interface ReloadAnswer {
+  /** It was. */
+  readonly reloaded: true;
+  /** What has changed, in one line for people, as the log has it. */
+  readonly changes: string;
 }
 
 /** The longest reason that can be given for taking a server out, in characters. */
@@ -86,14 +97,21 @@ class Steering {
   }
 
   list(): Response {
-    const backends = this.#options.balancer()?.snapshot().backends ?? [];
-    return json({ backends: backends.map((each) => backendStatus(each, this.#options.iso)) });
+    const { backends = [], unresolved = [] } = this.#options.balancer()?.snapshot() ?? {};
+    return json({
+      backends: backends.map((each) => backendStatus(each, this.#options)),
+      unresolved: unresolved.map((each) => unresolvedStatus(each, this.#options)),
+    });
   }
 
-  get({ name }: Call): Response {
-    const found = this.#find(nameOf(name));
-    if (found === null) throw new Refusal(404, `${quoted(name)} is not among the servers`);
-    return json(found);
+  get({ name: given }: Call): Response {
+    const name = nameOf(given);
+    const found = this.#find(name);
+    if (found !== null) return json(found);
+    const { unresolved = [] } = this.#options.balancer()?.snapshot() ?? {};
+    const reason = unresolved.find((each) => each.name === name)?.reason;
+    const state = reason === undefined ? "is not among the servers" : `does not resolve: ${reason}`;
+    throw new Refusal(404, `${quoted(given)} ${state}`);
   }
 
   add({ body }: Call): Response {
@@ -142,13 +160,13 @@ class Steering {
     fields(body, []);
     void this.#balancer; // While there is none, this is refused.
     try {
-      await this.#options.reload();
+      const answer: ReloadAnswer = { reloaded: true, changes: await this.#options.reload() };
+      return json(answer);
     } catch (error) {
       const isKnown = error instanceof ConfigError || error instanceof BalancerError;
       if (!isKnown) throw refusalOf(error);
       throw new Refusal(409, `nothing was changed: ${error.message}`);
     }
-    return json({ reloaded: true });
   }
 
   get #balancer(): Steerable {
@@ -160,7 +178,7 @@ class Steering {
   #find(name: string): BackendStatus | null {
     const backends = this.#options.balancer()?.snapshot().backends ?? [];
     const found = backends.find((each) => each.name === name);
-    return found === undefined ? null : backendStatus(found, this.#options.iso);
+    return found === undefined ? null : backendStatus(found, this.#options);
   }
 
   #answer(name: string, options: AnswerOptions = {}): Response {

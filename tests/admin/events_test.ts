@@ -72,16 +72,10 @@ Deno.test("Events: whoever comes gets the whole picture, history included", asyn
   assertStringIncludes(page.text, "retry: ");
   const [status, picture] = page.events;
   assertEquals([status?.event, picture?.event, page.events.length], ["status", "history", 2]);
-  assertEquals([status?.data.version, status?.data.total.perSecond], ["1", 8]);
+  assertEquals(status?.data.version, "1");
   assertEquals([status?.data.sample.at, status?.data.sample.waiting], [1, 2]);
-  assertEquals(status?.data.backends, [{
-    name: "127.0.0.1:9001",
-    reason: "",
-    perSecond: 0,
-    failuresPerSecond: 0,
-    p50Ms: null,
-    p99Ms: null,
-  }]);
+  assertEquals(status?.data.sample.perSecond, 8);
+  assertEquals(status?.data.backends, [{ name: "127.0.0.1:9001", reason: "" }]);
   assertEquals(picture?.data.total.perSecond, [0, 8]);
   assertEquals(picture?.data.backends[0].inFlight, [3, 3]);
   events[Symbol.dispose]();

@@ -128,6 +128,7 @@ Deno.test("Metrics: each number comes from its own place", async () => {
     waiting: 6,
     lingering: 7,
     turnedAway: 8,
+    unresolved: ["a.test:1", "b.test:1"].map((name) => ({ name, reason: "", sinceMs: 0 })),
     http: { idle: 9, opened: 10, reused: 11, stale: 12, lost: 13, retries: 14, retriesRefused: 15 },
   };
   Object.assign(first, { weight: 16, inFlight: 17, leased: 18, failures: 19, stateChanges: 20 });
@@ -148,6 +149,7 @@ Deno.test("Metrics: each number comes from its own place", async () => {
   assertEquals([value("carried"), value("carried_max")], [5, 30]);
   assertEquals([value("waiting"), value("waiting_max")], [6, 31]);
   assertEquals([value("lingering"), value("turned_away_total")], [7, 8]);
+  assertEquals(value("servers_unresolved"), 2);
   assertEquals([value("idle_connections"), value("opened_connections_total")], [9, 10]);
   assertEquals(value("reused_connections_total"), 11);
   assertEquals(value("stale_connections_total"), 12);

@@ -173,6 +173,30 @@ Deno.test("AdminServer: only so many calls at once", async () => {
   }, "there is room again");
 });
 
+// Regression: whoever kept 256 calls open, which anybody on this machine can, switched them off.
+Deno.test("AdminServer: what is answered always takes no place, and is not refused for want of one", async () => {
+  const go = Promise.withResolvers<void>();
+  let started = 0;
+  const late = async (): Promise<Response> => {
+    started++;
+    await go.promise;
+    return text("late");
+  };
+  await using server = start(
+    route({ handle: late }),
+    route({ path: "/healthz", always: true, handle: late }),
+    route({ path: "/readyz", always: true }),
+  );
+  const calls = ["/healthz", ...Array.from({ length: CALLS_MAX.all }, () => "/")]
+    .map((path) => fetch(url(server, path)));
+  await until(() => started === CALLS_MAX.all + 1, "all are being answered");
+  const more = await fetch(url(server));
+  assertEquals(more.status, 503, await more.text());
+  assertEquals(await (await fetch(url(server, "/readyz"))).text(), "hello\n");
+  go.resolve();
+  for (const call of calls) assertEquals(await (await call).text(), "late\n");
+});
+
 Deno.test("AdminServer: closing ends what lasts, lets a call finish, and frees the port", async () => {
   const events = lasting();
   const called = Promise.withResolvers<void>();

@@ -1,4 +1,5 @@
 /** The calls that steer, over real sockets, against a balancer that only remembers them. */
+import { History } from "../../lib/admin/history.ts";
 import { AdminServer } from "../../lib/admin/server.ts";
 import { type SteeringOptions, steeringRoutes } from "../../lib/admin/steering.ts";
 import { systemClock } from "../../lib/clock.ts";
@@ -18,6 +19,7 @@ function start(
       balancer: () => balancer,
       reload: () => Promise.reject(new Error("nobody is to ask for it")),
       iso: (ms) => `at ${ms}`,
+      history: new History(0),
       ...options,
     }),
     clock: systemClock,
@@ -54,6 +56,15 @@ Deno.test("steeringRoutes: GET lists the servers, and shows one", async () => {
     "127.0.0.1:1234",
     "[::1]:80",
   ]);
+  assertEquals(body.unresolved, []);
+  balancer.unresolved = [{ name: "web.test:80", reason: "no such name", sinceMs: 7 }];
+  assertEquals((await call(server, "GET", { path: "/backends" })).body.unresolved, [
+    { name: "web.test:80", reason: "no such name", since: "at 7" },
+  ]);
+  assertEquals(await call(server, "GET", { path: "/backends/web.test:80" }), {
+    status: 404,
+    body: { error: '"web.test:80" does not resolve: no such name' },
+  });
   for (const path of ["/backends/127.0.0.1:1234", "/backends/1234"]) {
     assertEquals((await call(server, "GET", { path })).body, body.backends[0], path);
   }
@@ -173,7 +184,10 @@ Deno.test("steeringRoutes: what the balancer cannot do is 404, 409 or 400, in it
 
 Deno.test("steeringRoutes: before there is a balancer, steering is 503 and the list is empty", async () => {
   await using server = start(null);
-  assertEquals((await call(server, "GET", { path: "/backends" })).body, { backends: [] });
+  assertEquals((await call(server, "GET", { path: "/backends" })).body, {
+    backends: [],
+    unresolved: [],
+  });
   assertEquals((await call(server, "GET", { path: "/backends/1234" })).status, 404);
   const { status, body } = await call(server, "POST", { path: "/backends/1234/drain" });
   assertEquals([status, body.error], [503, "the balancer is only starting"]);
@@ -182,14 +196,17 @@ Deno.test("steeringRoutes: before there is a balancer, steering is 503 and the l
 Deno.test("steeringRoutes: POST /reload reloads; without a file, or with a bad one, it says so", async () => {
   let outcome: Error | null = null;
   let count = 0;
-  const reload = (): Promise<void> => {
+  const reload = (): Promise<string> => {
     count++;
-    return outcome === null ? Promise.resolve() : Promise.reject(outcome);
+    return outcome === null ? Promise.resolve("added a:1") : Promise.reject(outcome);
   };
   const path = "/reload";
   {
     await using server = start(new FakeSteerable(), { reload });
-    assertEquals(await call(server, "POST", { path }), { status: 200, body: { reloaded: true } });
+    assertEquals(await call(server, "POST", { path }), {
+      status: 200,
+      body: { reloaded: true, changes: "added a:1" },
+    });
     outcome = new ConfigError("lb.jsonc:3: /port", "expected a number");
     const { status, body } = await call(server, "POST", { path });
     assertEquals([status, body.error], [

@@ -74,7 +74,7 @@ Deno.test("admin port: tells the whole way from starting to the end of draining"
     "the client is carried",
   );
   process.kill("SIGTERM");
-  await process.says(/Draining: 1 clients left/);
+  await process.says(/Draining: 1 client left/);
   assertEquals(await ask(port, "/readyz"), {
     status: 503,
     text: "draining: it was told to stop\n",
@@ -89,11 +89,37 @@ Deno.test("admin port: tells the whole way from starting to the end of draining"
   assertEquals([code, stdout], [0, ""]);
 });
 
+// Regression: a few hundred calls that were never finished made /healthz and /readyz answer 503.
+Deno.test("admin port: tells whether it is alive, however many calls are kept open", async () => {
+  await using process = start([deadPort()], "--health", "off");
+  const port = await process.adminPort();
+  await process.says(/Serving/);
+  const slow: ByteClient[] = [];
+  const status = async (path: string): Promise<number> => (await ask(port, path)).status;
+  const keepOpen = async (): Promise<void> => {
+    const client = await ByteClient.connect(port);
+    slow.push(client);
+    await client.send(
+      `POST /backends HTTP/1.1\r\nHost: localhost:${port}\r\n` +
+        "Content-Type: application/json\r\nContent-Length: 9\r\n\r\n",
+    );
+  };
+  try {
+    await until(async () => {
+      await Promise.all(Array.from({ length: 32 }, keepOpen));
+      return await status("/status") === 503;
+    }, "no more calls are taken");
+    assertEquals([await status("/healthz"), await status("/readyz")], [200, 200]);
+  } finally {
+    for (const client of slow) client[Symbol.dispose]();
+  }
+});
+
 Deno.test("admin port: is not ready while no server is, and says so", async () => {
   await using process = start([deadPort()]);
   const port = await process.adminPort();
   await process.says(/Serving: 0 of 1/);
-  assertEquals(await ask(port, "/readyz"), { status: 503, text: "none of 1 servers is ready\n" });
+  assertEquals(await ask(port, "/readyz"), { status: 503, text: "no server is ready: 1 down\n" });
 });
 
 Deno.test("admin port: GET /status tells what the README says, and nothing else", async () => {

@@ -1,4 +1,7 @@
 /** What is set for single backends, and what they go through: bounds, backups, ejection, names. */
+import { parseBackend } from "../../lib/backend_argument.ts";
+import { Balancer } from "../../lib/balancer.ts";
+import { makeConfig } from "../../lib/config.ts";
 import { BalancerError } from "../../lib/errors.ts";
 import { assert, assertEquals, assertMatch } from "../support/assert.ts";
 import { makeBalancer, startBalancer } from "../support/balancer.ts";
@@ -374,9 +377,33 @@ Deno.test("names: it starts though a name does not resolve, and serves when it d
   });
   await balancer.ready;
   assertMatch(await askOnce(balancer.address.port, get("/")), /^HTTP\/1.1 500 /);
+  const [{ name, reason } = { name: "", reason: "" }] = balancer.snapshot().unresolved;
+  assertEquals([name, reason], [`web.test:${server.port}`, "no such name"]);
   names.addresses.set("web.test", ["127.0.0.1"]);
   await until(() => balancer.snapshot().backends.length === 1, "the name was tried again");
   assertEquals(await askOnce(balancer.address.port, get("/")), ANSWER);
+  assertEquals(balancer.snapshot().unresolved, []);
+});
+
+Deno.test("names: one that fails is told of at once, and so is one that leads to the balancer", async () => {
+  const names = new Names();
+  const seen: string[][] = [];
+  const port = deadPort();
+  const listen = `127.0.0.1:${port}`;
+  const config = makeConfig({ listen, backends: [`${deadPort()}`], settings: TRUSTING });
+  await using balancer: Balancer = new Balancer(config, {
+    lookup: names.lookup,
+    onChange: () => seen.push(balancer.snapshot().unresolved.map(({ reason }) => reason)),
+  });
+  await balancer.ready;
+  balancer.addServer(parseBackend("nosuch.test:80"));
+  await until(() => seen.at(-1)?.join() === "no such name", "it fails");
+  names.addresses.set("own.test", ["127.0.0.1"]);
+  balancer.addServer(parseBackend(`own.test:${port}`));
+  const own = "its name leads to this balancer itself";
+  await until(() => seen.at(-1)?.join() === `no such name,${own}`, "it leads here");
+  balancer.removeServer("nosuch.test:80");
+  assertEquals(balancer.snapshot().unresolved.map(({ name }) => name), [`own.test:${port}`]);
 });
 
 Deno.test("names: new backends are checked before they are used", async () => {

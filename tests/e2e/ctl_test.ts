@@ -14,6 +14,8 @@ import { codeBlocksIn, readReadme } from "../support/readme.ts";
 import { until } from "../support/until.ts";
 
 const TOKEN = "sixteen-and-more-characters";
+/** A shell command after which nothing can be written to stdout. */
+const TO_FULL = "exec >/dev/full";
 
 /** Runs `ctl` to its end; `before` is a shell command that runs first. */
 async function ctl(args: string, before = "true"): Promise<ProcessEnd> {
@@ -56,8 +58,8 @@ Deno.test("ctl: status and list show a table, and with --json what is answered",
   const list = await said(`${admin} list`);
   assert(list.startsWith("SERVER ") && list.trimEnd().split("\n").length === 3, list);
   assertEquals(JSON.parse(await said(`status --json ${admin}`)).schema, 1);
-  const servers = JSON.parse(await said(`list --json ${admin}`));
-  assertEquals(servers.map(({ name }: { name: string }) => name), [
+  const { backends } = JSON.parse(await said(`list --json ${admin}`));
+  assertEquals(backends.map(({ name }: { name: string }) => name), [
     `127.0.0.1:${one}`,
     `127.0.0.1:${two}`,
   ]);
@@ -84,7 +86,7 @@ Deno.test("ctl: each command does what it says, and says what it did", async () 
   ];
   for (const [command, expected, state] of steps) {
     assertEquals(await said(`${command} ${admin}`), expected, command);
-    const [first] = JSON.parse(await said(`list --json ${admin}`));
+    const { backends: [first] } = JSON.parse(await said(`list --json ${admin}`));
     assertEquals([first.name, first.state], [name, state], command);
   }
   const answer = JSON.parse(await said(`drain ${one} --json ${admin}`));
@@ -207,6 +209,72 @@ Deno.test("ctl: without --allow-net it says which flag to add, exit 1", {
     "(run with --allow-net or --allow-net=127.0.0.1:9000)\n",
   ]);
 });
+
+Deno.test("ctl: reload says what has changed, or what is wrong; the log has both", async () => {
+  const file = await Deno.makeTempFile({ suffix: ".jsonc" });
+  try {
+    const [one, two] = [deadPort(), deadPort()];
+    const write = (settings: string): Promise<void> =>
+      Deno.writeTextFile(file, `{ "servers": [${settings}] }`);
+    await write(`${one}`);
+    const args = ["127.0.0.1:0", "--config", file, "--admin", "0", "--health", "off"];
+    const permissions = ["--allow-net", "--allow-read"];
+    await using process = new BalancerProcess(args, { permissions });
+    const reload = `reload --admin ${await process.adminPort()}`;
+    await process.says(/Serving/);
+    assertEquals(await said(reload), "The configuration was read again: nothing has changed\n");
+    await write(`${one}, ${two}`);
+    const added = `added 127.0.0.1:${two}`;
+    assertEquals(await said(reload), `The configuration was read again: ${added}\n`);
+    await process.says(new RegExp(`Reloaded: ${added}`));
+    await write("-1");
+    const { code, stderr } = await ctl(reload);
+    assertEquals(code, 1);
+    assertStringIncludes(stderr, "nothing was changed: ");
+    // Regression: only SIGHUP left this in the log.
+    await process.says(/ERROR.* Not reloaded, nothing has changed: .*-1/);
+  } finally {
+    await Deno.remove(file);
+  }
+});
+
+// Regression: it "was added", and then nothing told of it.
+Deno.test("ctl: add says that a name is looked up, and list what becomes of it", async () => {
+  await using process = start([deadPort()]);
+  const admin = `--admin ${await process.adminPort()}`;
+  await process.says(/Serving/);
+  assertEquals(
+    await said(`add nosuch.invalid:80 ${admin}`),
+    "nosuch.invalid:80 was added; its name is looked up, as ctl list tells\n",
+  );
+  assertMatch(await said(`list ${admin}`), /\nnosuch\.invalid:80 +unresolved +\d+s /);
+  assertMatch(await said(`status ${admin}`), /: 1 of 2 servers ready, /);
+  const { unresolved: [only] } = JSON.parse(await said(`list --json ${admin}`));
+  assertEquals(only.name, "nosuch.invalid:80");
+});
+
+// Regression: an IPv6 address was no URL without its brackets ("failed to parse tcp proxy uri").
+for (const listen of ["[::1]", "[::]", "0.0.0.0"]) {
+  Deno.test(`ctl: reaches an admin port at ${listen}, named as it was given to the balancer`, async () => {
+    await using process = start([deadPort()], "--admin", `${listen}:0`, "--admin-token", TOKEN);
+    const port = await process.adminPort();
+    await process.says(/Serving/);
+    assertMatch(await said(`list --admin ${listen}:${port} --token ${TOKEN}`), /^SERVER /);
+  });
+}
+
+// Regression: what could not be written was an uncaught error.
+for (const args of ["list", "drain ONE", "--help"]) {
+  Deno.test(`ctl ${args}: says in one line that stdout cannot be written, exit 1`, async () => {
+    const one = deadPort();
+    await using process = start([one]);
+    const admin = `--admin ${await process.adminPort()}`;
+    await process.says(/Serving/);
+    const { code, stderr } = await ctl(`${args.replace("ONE", `${one}`)} ${admin}`, TO_FULL);
+    assertEquals(code, 1);
+    assertMatch(stderr, /^loadbalancer: Cannot write to standard output: No space left .*\n$/);
+  });
+}
 
 // Regression: fetch gives the call, and the token in it, to the proxy that the environment names.
 Deno.test("ctl: goes to the balancer itself, whatever proxy the environment names", async () => {

@@ -233,6 +233,24 @@ test("the last server is taken away only by who is sure", async () => {
   assertEquals(opened.faults, []);
 });
 
+// Regression: a server whose name did not resolve was nowhere on the page.
+test("tells of servers whose names have no address, for as long as they have none", async () => {
+  await using subject = await open();
+  const { server, opened: { page } } = subject;
+  const list = page.getByRole("list", { name: "Servers whose names have no address" });
+  assert(await list.isHidden(), "an empty list is shown");
+  const since = new Date().toISOString();
+  server.unresolved = [{ name: "web.test:80", reason: "no such <name>", since }];
+  server.dashboard.changed();
+  await says(list, /^web\.test:80 is unresolved for \d.*: no such <name>$/);
+  await says(page.locator("#headline"), "3 of 4 servers ready; web.test:80 is unresolved");
+  assertMatch(await page.title(), /^3\/4 ready/);
+  server.unresolved = [];
+  server.dashboard.changed();
+  await until(() => list.isHidden(), "it is gone");
+  await says(page.locator("#headline"), "3 of 3 servers ready");
+});
+
 test("asks for the token where one is needed, and keeps it for this tab", async () => {
   await using subject = await open({ token: TOKEN });
   const { server, opened: { page } } = subject;
@@ -241,7 +259,7 @@ test("asks for the token where one is needed, and keeps it for this tab", async 
   await row.getByRole("button", { name: "Drain" }).click();
   const dialog = page.getByRole("dialog");
   await says(dialog, "the token is missing or wrong");
-  await page.getByLabel("--admin-token").fill("wrong");
+  await page.getByLabel("--admin-token").fill("another-token-of-16");
   await page.keyboard.press("Enter");
   await until(async () => await page.getByLabel("--admin-token").inputValue() === "", "asked anew");
   await page.getByLabel("--admin-token").fill(TOKEN);
@@ -274,6 +292,26 @@ test("asks for the token before it shows anything, where others may reach it", a
   await page.keyboard.press("Enter");
   await says(page.locator("#connection"), "Live");
   await says(page.locator("#headline"), "3 of 3 servers ready");
+});
+
+// Regression: one that no header can hold was kept, and the page never reached the balancer again.
+test("a token that cannot be sent is refused where it is typed, and never kept", async () => {
+  await using subject = await open({ token: TOKEN, guardsEvents: true });
+  const { opened, opened: { page } } = subject;
+  const dialog = page.getByRole("dialog");
+  for (const token of ["a-tökén-of-many-characters", "too-short", "blanks within the token"]) {
+    await says(dialog, "only to those who have its token");
+    await page.getByLabel("--admin-token").fill(token);
+    await page.keyboard.press("Enter");
+    await says(dialog.getByRole("alert"), "Expected 16 to 1024 characters of ASCII");
+    assertEquals(await opened.evaluate("sessionStorage.length"), 0, token);
+  }
+  await opened.evaluate("sessionStorage.setItem('loadbalancer-token', 'ein-schlüssel-von-früher')");
+  await page.reload();
+  await says(dialog, "only to those who have its token");
+  await page.getByLabel("--admin-token").fill(TOKEN);
+  await page.keyboard.press("Enter");
+  await says(page.locator("#connection"), "Live");
 });
 
 test("names and reasons are text, whatever is in them", async () => {

@@ -40,6 +40,16 @@ Deno.test("program: --help and --version go to stdout, exit 0", async () => {
   assertMatch(version.stdout, /^loadbalancer \d+\.\d+\.\d+\n$/);
 });
 
+// Regression: what could not be written was an uncaught error.
+for (const args of [["--help"], ["--config-schema"], ["8080", "1234", "--check"]]) {
+  Deno.test(`program: ${args.join(" ")} says in one line that stdout cannot be written, exit 1`, async () => {
+    await using process = new BalancerProcess(args, { before: "exec >/dev/full" });
+    const { code, stderr } = await process.end();
+    assertEquals(code, 1);
+    assertMatch(stderr, /^loadbalancer: Cannot write to standard output: No space left .*\n$/);
+  });
+}
+
 Deno.test("program: a port that is taken is named, exit 1", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const address = `127.0.0.1:${listener.addr.port}`;
@@ -118,7 +128,7 @@ Deno.test("program: SIGTERM lets what runs finish, refuses the rest, and exits 0
   await client.send(get("/"));
   await until(() => backend.connections === 1, "the request is at the backend");
   process.kill("SIGTERM");
-  await process.says(/Draining: 1 clients left/);
+  await process.says(/Draining: 1 client left/);
   await until(
     () => ByteClient.connect(port).then((client) => (client.conn.close(), false), () => true),
     "new clients are refused",
@@ -144,7 +154,7 @@ Deno.test("program: after the drain deadline the rest is closed, exit 0", async 
   assertEquals(await client.receiveAll(), "");
   const { code, stderr } = await process.end();
   assertEquals(code, 0);
-  assertStringIncludes(stderr, "Closing 1 clients that are not finished");
+  assertStringIncludes(stderr, "Closing 1 client that is not finished");
 });
 
 // Regression: only the client was closed, which a tunnel that waits for its backend does not notice.
@@ -186,7 +196,7 @@ for (const [what, makeStuck] of Object.entries(STUCK)) {
     over.resolve();
     await stuck;
     assertEquals(code, 0);
-    assertStringIncludes(stderr, "Closing 1 clients that are not finished");
+    assertStringIncludes(stderr, "Closing 1 client that is not finished");
     assertEquals(/is down/.test(stderr), false);
   });
 }
@@ -207,7 +217,7 @@ Deno.test("program: a second signal ends it at once, and the log tells of those 
   process.kill("SIGTERM");
   const { code, stdout, stderr } = await process.end();
   assertEquals(code, 0);
-  assertStringIncludes(stderr, "Closing 1 clients that are not finished");
+  assertStringIncludes(stderr, "Closing 1 client that is not finished");
   assertMatch(stdout, /^[^\n]* end=drain-timeout [^\n]*\n$/);
 });
 

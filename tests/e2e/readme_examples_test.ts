@@ -16,7 +16,7 @@ const ROOT = new URL("../../", import.meta.url).pathname;
 const FILES = { "/": new TextEncoder().encode("hello") };
 
 /** The ports in the README, in the order of first use. */
-const PORTS = ["8080", "1234", "5678", "1248", "9000", "5432"] as const;
+const PORTS = ["8080", "1234", "5678", "1248", "1249", "9000", "5432"] as const;
 
 /** Commands that are run elsewhere. */
 const ELSEWHERE: readonly (readonly [RegExp, string])[] = [

@@ -172,7 +172,7 @@ Deno.test("stop: probes under way are dropped, those under former settings too",
   await using server = await startHttpServer({ files: FILES });
   const settings = { ...HANGING, intervalMs: "100ms" };
   await using balancer = await startBalancer([server.port], settings);
-  const reload = (healthPath: string): Promise<void> => {
+  const reload = (healthPath: string): Promise<string> => {
     const backends = [`${server.port}`, `${silent.port}`];
     const given = { listen: "127.0.0.1:0", backends, settings: { ...settings, healthPath } };
     return balancer.reload(makeConfig(given));
@@ -305,7 +305,7 @@ Deno.test("program: SIGTERM with --drain-delay says so and serves on; a second o
   const port = await process.port();
   await process.says(/Serving/);
   process.kill("SIGTERM");
-  await process.says(/Draining: accepting clients for another 86400s, 0 clients now/);
+  await process.says(/Draining: accepting clients for another 86400s, 0 here now/);
   assertEquals(await askOnce(port, get("/")), GATE_ANSWER);
   process.kill("SIGTERM");
   assertEquals((await process.end()).code, 0);
@@ -339,7 +339,7 @@ Deno.test("program: SIGHUP while it stops changes nothing, and says so", async (
   const running = askOnce(await process.port(), get("/"));
   await until(() => server.asked.length === 1, "a client is being served");
   process.kill("SIGTERM");
-  await process.says(/Draining: 1 clients left, 86400s until they are closed/);
+  await process.says(/Draining: 1 client left, 86400s until they are closed/);
   process.kill("SIGHUP");
   await process.says(
     /ERROR {3}Not reloaded, nothing has changed: Cannot reload: the balancer is being stopped/,

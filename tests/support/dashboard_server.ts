@@ -3,7 +3,7 @@
  * journal and histograms are the real ones, only the traffic is made up.
  */
 import { Dashboard } from "../../lib/admin/dashboard.ts";
-import type { PlainStatus } from "../../lib/admin/events.ts";
+import type { UnresolvedStatus } from "../../lib/admin/status.ts";
 import { formatAddress } from "../../lib/address.ts";
 import type { Backend, BackendSettings } from "../../lib/backend.ts";
 import { snapshotOf } from "../../lib/backend_snapshot.ts";
@@ -48,6 +48,8 @@ export class DashboardServer implements AsyncDisposable {
   refusal: { readonly status: number; readonly error: string } | null = null;
   /** Clients that wait, and those that were turned away. */
   clients = { waiting: 0, turnedAway: 0 };
+  /** Servers whose names have no address. */
+  unresolved: readonly UnresolvedStatus[] = [];
   /** The calls that were to change something. */
   readonly calls: SteeringCall[] = [];
   /** What the dashboard is. */
@@ -129,9 +131,10 @@ export class DashboardServer implements AsyncDisposable {
     return this.backends.reduce((all, { inFlight }) => all + inFlight, 0);
   }
 
-  #status(): PlainStatus {
+  #status(): object {
     const nowMs = systemClock.now();
     const epochMs = Date.now() - nowMs;
+    const { history } = this.dashboard;
     return {
       schema: 1,
       version: "0.1.0",
@@ -142,12 +145,15 @@ export class DashboardServer implements AsyncDisposable {
       startedAt: new Date(epochMs).toISOString(),
       uptimeSeconds: nowMs / 1000,
       clients: { accepted: 0, carried: this.#carried, lingering: 0, ...this.clients },
+      total: history.rates,
+      unresolved: this.unresolved,
       backends: this.backends.map(snapshotOf).map(({ sinceMs, max, ...snapshot }) => ({
         ...snapshot,
+        ...history.ratesOf(snapshot.name),
         since: new Date(epochMs + sinceMs).toISOString(),
         max: max === Infinity ? null : max,
       })),
-    } as PlainStatus;
+    };
   }
 
   async #answer(request: Request): Promise<Response> {

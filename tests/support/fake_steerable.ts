@@ -1,7 +1,7 @@
 /** A balancer for tests of the admin port: it does nothing, and remembers what it was told. */
 import type { Steerable, SteerableSnapshot } from "../../lib/admin/steerable.ts";
 import type { BackendSettings } from "../../lib/backend.ts";
-import type { BackendSnapshot } from "../../lib/backend_snapshot.ts";
+import type { BackendSnapshot, UnresolvedSnapshot } from "../../lib/backend_snapshot.ts";
 import type { BalancerState } from "../../lib/balancer.ts";
 import { type Config, makeConfig } from "../../lib/config.ts";
 import type { SteeringError } from "../../lib/errors.ts";
@@ -21,7 +21,6 @@ export function backendSnapshot(change: Partial<BackendSnapshot> = {}): BackendS
     inFlight: 0,
     leased: 0,
     failures: 0,
-    latencyMs: 0,
     bytesUp: 0,
     bytesDown: 0,
     ...change,
@@ -34,14 +33,16 @@ export class FakeSteerable implements Steerable {
   readonly address = this.config.listen;
   state: BalancerState = "serving";
   backends: readonly BackendSnapshot[] = [backendSnapshot()];
+  unresolved: readonly UnresolvedSnapshot[] = [];
   /** What it was told, each as text. */
   readonly told: string[] = [];
   /** What it throws when it is told anything; null: nothing. */
   error: SteeringError | Error | null = null;
 
   snapshot(): SteerableSnapshot {
-    const { state, backends } = this;
-    return { state, accepted: 9, carried: 2, waiting: 1, lingering: 3, turnedAway: 4, backends };
+    const { state, backends, unresolved } = this;
+    const counts = { accepted: 9, carried: 2, waiting: 1, lingering: 3, turnedAway: 4 };
+    return { state, ...counts, backends, unresolved };
   }
 
   addServer({ address, ...settings }: BackendSettings): void {

@@ -26,6 +26,7 @@ export class FakeSource implements MetricsSource {
     waiting: 0,
     lingering: 0,
     turnedAway: 0,
+    unresolved: [],
     http: null,
   };
 

@@ -8,7 +8,7 @@ import { Servers } from "./servers.js";
 import { askToken, tokenHeaders } from "./steering.js";
 import { countWords, durationWords, rateWords, timeWords } from "./words.js";
 
-/** @import { Picture, Server, Status } from "./live.js" */
+/** @import { Picture, Server, Status, Unresolved } from "./live.js" */
 
 const charts = new Charts();
 const servers = new Servers();
@@ -22,6 +22,7 @@ function showStatus(status) {
   showHeadline(status);
   showTotals(status);
   servers.update(status.backends, nowMs);
+  showUnresolved(status.unresolved, nowMs);
   changes.update(status.backends);
   const { sample } = status;
   if (sample === null || sample.at === sampledAt) return;
@@ -37,7 +38,7 @@ function showHistory({ total, backends }) {
 }
 
 /** @param {Status} status */
-function showHeader({ version, mode, policy, listen, uptimeSeconds, backends }) {
+function showHeader({ version, mode, policy, listen, uptimeSeconds, backends, unresolved }) {
   const ready = backends.filter(({ state }) => state === "ready").length;
   const what = mode === "http" ? "Requests" : "Connections";
   setText(byId("listen", HTMLElement), listen);
@@ -48,7 +49,7 @@ function showHeader({ version, mode, policy, listen, uptimeSeconds, backends }) 
   for (const id of ["per-second-title", "rate-title"]) {
     setText(byId(id, HTMLElement), `${what} per second`);
   }
-  const title = `${ready}/${backends.length} ready · ${listen} · loadbalancer`;
+  const title = `${ready}/${backends.length + unresolved.length} ready · ${listen} · loadbalancer`;
   if (document.title !== title) document.title = title;
 }
 
@@ -65,8 +66,8 @@ function showHeadline(status) {
  * @param {Status} status
  * @returns {[level: string, text: string]}
  */
-function headlineOf({ state, backends }) {
-  const all = backends.length;
+function headlineOf({ state, backends, unresolved }) {
+  const all = backends.length + unresolved.length;
   const ready = backends.filter((each) => each.state === "ready").length;
   const of = `${countWords(ready)} of ${countWords(all)} ${all === 1 ? "server" : "servers"} ready`;
   if (state === "starting") {
@@ -75,21 +76,42 @@ function headlineOf({ state, backends }) {
   if (state === "draining") return ["draining", `Stopping: what runs may finish. ${of}.`];
   if (ready === 0) return ["down", "No server is ready: clients cannot be served."];
   if (ready === all) return ["ready", `Serving. ${of}.`];
+  const isDown = unresolved.length > 0 || backends.some((each) => each.state === "down");
   return [
-    backends.some((each) => each.state === "down") ? "down" : "draining",
-    `Serving. ${of}${missing(backends)}.`,
+    isDown ? "down" : "draining",
+    `Serving. ${of}${missing(backends, unresolved)}.`,
   ];
 }
 
 /**
  * Who is not ready, if they are few.
  * @param {Server[]} backends
+ * @param {Unresolved[]} unresolved
  * @returns {string}
  */
-function missing(backends) {
-  const others = backends.filter(({ state }) => state !== "ready");
+function missing(backends, unresolved) {
+  const others = [
+    ...backends.filter(({ state }) => state !== "ready"),
+    ...unresolved.map(({ name }) => ({ name, state: "unresolved" })),
+  ];
   if (others.length > 3) return "";
   return `; ${others.map(({ name, state }) => `${name} is ${state}`).join(", ")}`;
+}
+
+/**
+ * The servers that are no row of the table, because there is no address to send anybody to.
+ * @param {Unresolved[]} unresolved
+ * @param {number} nowMs  on the balancer's clock, since 1970
+ */
+function showUnresolved(unresolved, nowMs) {
+  const list = byId("unresolved", HTMLElement);
+  list.hidden = unresolved.length === 0;
+  while (list.children.length > unresolved.length) list.lastElementChild?.remove();
+  for (const [place, { name, reason, since }] of unresolved.entries()) {
+    const item = list.children[place] ?? list.appendChild(document.createElement("li"));
+    const duration = durationWords((nowMs - Date.parse(since)) / 1000);
+    setText(item, `${name} is unresolved for ${duration}: ${reason}`);
+  }
 }
 
 /** @param {Status} status */

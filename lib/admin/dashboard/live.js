@@ -36,6 +36,14 @@
 /** @typedef {ServerFacts & Rates} Server */
 
 /**
+ * A server whose name has no address.
+ * @typedef {object} Unresolved
+ * @property {string} name
+ * @property {string} reason
+ * @property {string} since
+ */
+
+/**
  * @typedef {object} Status
  * @property {string} version
  * @property {"starting" | "serving" | "draining"} state
@@ -46,6 +54,7 @@
  * @property {number} uptimeSeconds
  * @property {{ accepted: number, carried: number, waiting: number, lingering: number, turnedAway: number }} clients
  * @property {Server[]} backends
+ * @property {Unresolved[]} unresolved
  * @property {Rates} total
  * @property {Sample | null} sample
  */

@@ -1,16 +1,18 @@
 // deno-lint-ignore-file no-undef -- `deno task check` knows what browsers have.
 /** Calls that change something, and the token that some balancers want to see for that. */
-import { byId } from "./elements.js";
+import { byId, setAttribute, setText } from "./elements.js";
 
 const TOKEN_KEY = "loadbalancer-token";
+/** What a token is made of, as `--admin-token` has it; nothing else can be sent in a header. */
+const TOKEN = /^[\x21-\x7e]{16,1024}$/;
 
 /**
- * What shows the token, where there is one.
+ * What shows the token, where there is one that can be sent.
  * @returns {Record<string, string>}
  */
 export function tokenHeaders() {
   const token = sessionStorage.getItem(TOKEN_KEY);
-  return token === null ? {} : { authorization: `Bearer ${token}` };
+  return token === null || !TOKEN.test(token) ? {} : { authorization: `Bearer ${token}` };
 }
 
 /**
@@ -85,13 +87,19 @@ function ask(reason) {
   const input = byId("token", HTMLInputElement);
   byId("token-reason", HTMLElement).textContent = reason;
   input.value = "";
+  showTokenError(input, "");
   dialog.showModal();
   return new Promise((resolve) => {
     const done = new AbortController();
     const { signal } = done;
     byId("token-form", HTMLFormElement).addEventListener("submit", (event) => {
       event.preventDefault();
-      sessionStorage.setItem(TOKEN_KEY, input.value.trim());
+      const token = input.value.trim();
+      if (!TOKEN.test(token)) {
+        showTokenError(input, "Expected 16 to 1024 characters of ASCII without blanks.");
+        return;
+      }
+      sessionStorage.setItem(TOKEN_KEY, token);
       dialog.close("use");
     }, { signal });
     byId("token-cancel", HTMLButtonElement).addEventListener(
@@ -108,4 +116,16 @@ function ask(reason) {
     }, { signal });
     dialog.returnValue = "";
   });
+}
+
+/**
+ * @param {HTMLInputElement} input
+ * @param {string} error  empty: there is none
+ */
+function showTokenError(input, error) {
+  const element = byId("token-error", HTMLElement);
+  setText(element, error);
+  element.hidden = error === "";
+  setAttribute(input, "aria-invalid", String(error !== ""));
+  if (error !== "") input.focus();
 }
