@@ -23,8 +23,8 @@ export interface Program {
 const IDLE_FILES = 65_536;
 /** The most that a kernel grants as it comes (fs.nr_open); with more the service would not start. */
 const FILES_MAX = 1_048_576;
-/** What a stop may take beyond the times that the balancer keeps to itself, in seconds. */
-const STOP_MARGIN_S = 10;
+/** What a stop may take beyond those times, in seconds: most of it for the last lines of the logs. */
+const STOP_MARGIN_S = 40;
 /** Ports below this one are the system's. */
 const PRIVILEGED_PORTS = 1024;
 const NAME = "loadbalancer";

@@ -121,8 +121,8 @@ Deno.test("systemdUnit: a capability goes with a port below 1024, and with no ot
 });
 
 Deno.test("systemdUnit: may stop for as long as the balancer takes to drain", () => {
-  assertEquals(value(unit("8080 1234"), "TimeoutStopSec"), "40s");
-  assertEquals(value(unit("8080 1234 --drain-timeout 0s"), "TimeoutStopSec"), "10s");
+  assertEquals(value(unit("8080 1234"), "TimeoutStopSec"), "70s");
+  assertEquals(value(unit("8080 1234 --drain-timeout 0s"), "TimeoutStopSec"), "40s");
   const drains = SETTINGS.filter(([, { name }]) => name.startsWith("drain-"));
   assert(drains.length > 0);
   // Whatever else is added to a stop has to be waited for as well.
