@@ -59,6 +59,8 @@ export class ConnectionCarrier implements Carrier {
   #turnedAway = 0;
   /** Is nobody to be queued any more? */
   #draining = false;
+  /** Resolves when everything is closed; null: nobody has asked for the end. */
+  #ending: Promise<void> | null = null;
 
   /** Clients wait until {@linkcode open}. */
   constructor(options: CarrierOptions) {
@@ -144,13 +146,18 @@ export class ConnectionCarrier implements Carrier {
   /** Does nothing: what a connection carries is not known, so there is no answer to say it with. */
   announceEnd(): void {}
 
-  /** The same as to drain: what a connection carries is not known, so it ends by itself. */
+  /** What a connection carries is not known, so each ends by itself. */
   retire(): Promise<void> {
-    return this.drain();
+    return this.#ending ??= this.#settle();
   }
 
   /** Takes nobody in any more. Resolves when all that came in are closed. */
-  async drain(): Promise<void> {
+  drain(): Promise<void> {
+    this.#unheard.lastCall();
+    return this.#ending ??= this.#settle();
+  }
+
+  async #settle(): Promise<void> {
     await this.#unheard.settled();
     this.#draining = true;
     this.#queue.close();

@@ -68,9 +68,13 @@ export class Unheard implements Expiring {
     this.#tell();
   }
 
-  /** Nobody is added any more. Resolves when all are heard or gone, which is soon. */
-  settled(): Promise<void> {
+  /** All have little time left: what is on its way may still arrive. */
+  lastCall(): void {
     this.#lastCallMs = Math.min(this.#lastCallMs, this.#options.deadlines.now + LAST_CALL_MS);
+  }
+
+  /** Nobody is added any more. Resolves when all are heard or gone. */
+  settled(): Promise<void> {
     this.#settled ??= Promise.withResolvers();
     this.#tell();
     return this.#settled.promise;
