@@ -150,7 +150,8 @@ Deno.test(
   },
 );
 
-for (const [env, coloured] of [[{}, true], [{ NO_COLOR: "1" }, false]] as const) {
+// An empty one is none, and stands for that of whoever runs the tests.
+for (const [env, coloured] of [[{ NO_COLOR: "" }, true], [{ NO_COLOR: "1" }, false]] as const) {
   const what = coloured ? "colours states in a terminal" : "colours nothing with NO_COLOR";
   Deno.test(`top: ${what}${skipped}`, { ignore }, async () => {
     await using process = start(`${deadPort()}`, "--admin", "0", "--health", "off");
