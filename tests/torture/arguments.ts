@@ -14,7 +14,7 @@ export interface Arguments {
   readonly isHelp: boolean;
 }
 
-const SECONDS = { long: 60, short: 10 } as const;
+const SECONDS = { long: 60, short: 7 } as const;
 const SEED_MAX = 999_999;
 
 /** The text of `--help`. */
